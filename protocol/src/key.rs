@@ -1,0 +1,233 @@
+//! Identity keys: ECDSA P-256 with SHA-256, and Ed25519.
+
+use std::fmt;
+
+use der::{Encode, EncodePem, asn1::ObjectIdentifier, pem::LineEnding};
+use ed25519_dalek::Signer as _;
+use p256::ecdsa::signature::Verifier as _;
+use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use rand_core::CryptoRngCore;
+use sha2::{Digest, Sha256};
+use spki::{AlgorithmIdentifierOwned, EncodePublicKey as _, SubjectPublicKeyInfoOwned};
+use zeroize::Zeroizing;
+
+const ID_EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// The two kinds of identity key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// ECDSA on P-256 with SHA-256.
+    P256,
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+}
+
+/// A public identity key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicKey {
+    /// A point on P-256.
+    P256(p256::ecdsa::VerifyingKey),
+    /// An Ed25519 point, not of small order.
+    Ed25519(ed25519_dalek::VerifyingKey),
+}
+
+/// A private identity key. Both kinds zeroize themselves when dropped; `Debug` shows no byte.
+pub enum PrivateKey {
+    /// For ECDSA on P-256.
+    P256(p256::ecdsa::SigningKey),
+    /// For Ed25519.
+    Ed25519(ed25519_dalek::SigningKey),
+}
+
+/// Why a key or a signature was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The algorithm is neither P-256 nor Ed25519.
+    #[error("the key is neither ECDSA P-256 nor Ed25519")]
+    Algorithm,
+    /// The bytes are not a valid key: a compressed or off-curve point, or one of small order.
+    #[error("the key is not an uncompressed P-256 point or a sound Ed25519 point")]
+    Invalid,
+    /// The signature algorithm is not the one that goes with the key.
+    #[error("the signature algorithm does not go with the key")]
+    SignatureAlgorithm,
+    /// The signature does not verify.
+    #[error("the signature does not verify")]
+    Signature,
+    /// The text is not an unencrypted PKCS#8 private key in PEM.
+    #[error("not a PKCS#8 private key in PEM")]
+    Pkcs8,
+    /// The key could not be written as DER or PEM.
+    #[error("the key cannot be encoded: {0}")]
+    Encoding(String),
+}
+
+impl KeyAlgorithm {
+    /// The name in settings and listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::P256 => "p256",
+            Self::Ed25519 => "ed25519",
+        }
+    }
+
+    /// The X.509 identifier of signatures made with such a key: no parameters for either kind
+    /// (RFC 5758 §3.2, RFC 8410 §3).
+    pub(crate) fn signature_identifier(self) -> AlgorithmIdentifierOwned {
+        let oid = match self {
+            Self::P256 => ECDSA_WITH_SHA256,
+            Self::Ed25519 => ID_ED25519,
+        };
+        AlgorithmIdentifierOwned {
+            oid,
+            parameters: None,
+        }
+    }
+}
+
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PublicKey {
+    /// Reads a `SubjectPublicKeyInfo`: P-256 uncompressed with the named curve, or Ed25519; no
+    /// other kind and no other encoding of them.
+    pub fn from_spki(spki: &SubjectPublicKeyInfoOwned) -> Result<Self, KeyError> {
+        let bytes = spki
+            .subject_public_key
+            .as_bytes()
+            .ok_or(KeyError::Invalid)?;
+        let parameters = spki.algorithm.parameters.as_ref();
+        if spki.algorithm.oid == ID_EC_PUBLIC_KEY {
+            let curve = parameters.and_then(|p| p.decode_as::<ObjectIdentifier>().ok());
+            if curve != Some(SECP256R1) {
+                return Err(KeyError::Algorithm);
+            }
+            if bytes.len() != 65 {
+                return Err(KeyError::Invalid);
+            }
+            let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes);
+            key.map(Self::P256).map_err(|_| KeyError::Invalid)
+        } else if spki.algorithm.oid == ID_ED25519 {
+            if parameters.is_some() {
+                return Err(KeyError::Algorithm);
+            }
+            let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| KeyError::Invalid)?;
+            let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes);
+            let key = key.map_err(|_| KeyError::Invalid)?;
+            if key.is_weak() {
+                return Err(KeyError::Invalid);
+            }
+            Ok(Self::Ed25519(key))
+        } else {
+            Err(KeyError::Algorithm)
+        }
+    }
+
+    /// The kind of key.
+    pub fn algorithm(&self) -> KeyAlgorithm {
+        match self {
+            Self::P256(_) => KeyAlgorithm::P256,
+            Self::Ed25519(_) => KeyAlgorithm::Ed25519,
+        }
+    }
+
+    /// The key as a `SubjectPublicKeyInfo`.
+    pub fn to_spki(&self) -> Result<SubjectPublicKeyInfoOwned, KeyError> {
+        let document = match self {
+            Self::P256(key) => key.to_public_key_der(),
+            Self::Ed25519(key) => key.to_public_key_der(),
+        };
+        document
+            .map_err(|error| KeyError::Encoding(error.to_string()))?
+            .decode_msg()
+            .map_err(|error: der::Error| KeyError::Encoding(error.to_string()))
+    }
+
+    /// The key as PEM, `-----BEGIN PUBLIC KEY-----`.
+    pub fn to_pem(&self) -> Result<String, KeyError> {
+        self.to_spki()?
+            .to_pem(LineEnding::LF)
+            .map_err(|error| KeyError::Encoding(error.to_string()))
+    }
+
+    /// SHA-256 of the `SubjectPublicKeyInfo` in lower-case hexadecimal, as
+    /// `openssl pkey -pubin -outform DER | sha256sum` prints it.
+    pub fn fingerprint(&self) -> Result<String, KeyError> {
+        let der = self.to_spki()?.to_der();
+        let der = der.map_err(|error| KeyError::Encoding(error.to_string()))?;
+        Ok(base16ct::lower::encode_string(&Sha256::digest(der)))
+    }
+
+    /// Verifies an X.509 signature: ECDSA in DER with either *s* (clients do not normalise it),
+    /// Ed25519 strictly (RFC 8032 §5.1.7, no small-order points).
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
+        let verdict = match self {
+            Self::P256(key) => p256::ecdsa::DerSignature::from_bytes(signature)
+                .and_then(|signature| key.verify(message, &signature)),
+            Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
+                .and_then(|signature| key.verify_strict(message, &signature)),
+        };
+        verdict.map_err(|_| KeyError::Signature)
+    }
+}
+
+impl PrivateKey {
+    /// Makes a new key.
+    pub fn generate(algorithm: KeyAlgorithm, rng: &mut impl CryptoRngCore) -> Self {
+        match algorithm {
+            KeyAlgorithm::P256 => Self::P256(p256::ecdsa::SigningKey::random(rng)),
+            KeyAlgorithm::Ed25519 => Self::Ed25519(ed25519_dalek::SigningKey::generate(rng)),
+        }
+    }
+
+    /// Reads an unencrypted PKCS#8 key in PEM, of either kind.
+    pub fn from_pkcs8_pem(pem: &str) -> Result<Self, KeyError> {
+        if let Ok(key) = p256::ecdsa::SigningKey::from_pkcs8_pem(pem) {
+            return Ok(Self::P256(key));
+        }
+        ed25519_dalek::SigningKey::from_pkcs8_pem(pem)
+            .map(Self::Ed25519)
+            .map_err(|_| KeyError::Pkcs8)
+    }
+
+    /// The key as PKCS#8 in PEM.
+    pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        let pem = match self {
+            Self::P256(key) => key.to_pkcs8_pem(LineEnding::LF),
+            Self::Ed25519(key) => key.to_pkcs8_pem(LineEnding::LF),
+        };
+        pem.map_err(|error| KeyError::Encoding(error.to_string()))
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        match self {
+            Self::P256(key) => PublicKey::P256(*key.verifying_key()),
+            Self::Ed25519(key) => PublicKey::Ed25519(key.verifying_key()),
+        }
+    }
+
+    /// Signs as X.509 writes it: ECDSA in DER, Ed25519 in 64 bytes. Inside this crate only, so
+    /// that nothing but what [`crate::issue`] composes is ever signed with a node's key.
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::P256(key) => {
+                let signature: p256::ecdsa::DerSignature = key.sign(message);
+                signature.as_bytes().to_vec()
+            }
+            Self::Ed25519(key) => key.sign(message).to_vec(),
+        }
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey(…)")
+    }
+}
