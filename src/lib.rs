@@ -1,1 +1,23 @@
-//! x
+//! Antiphon, a federation node for polyproto: the doors.
+//!
+//! Doors parse, ask one actor and answer; they own nothing. What they ask is in
+//! [`antiphon_actors`], what they say in [`antiphon_protocol`].
+//!
+//! # The map
+//!
+//! | door | module |
+//! | --- | --- |
+//! | the network | [`http`] |
+//! | the operator, at the running node | [`control`] |
+//! | the command line | [`cli`] |
+//!
+//! Around them: [`config`] (what can be set), [`node`] (the start and the stop, as a numbered
+//! story), [`logging`] and [`tls`].
+
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod http;
+pub mod logging;
+pub mod node;
+pub mod tls;

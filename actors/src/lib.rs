@@ -1,1 +1,26 @@
-//! x
+//! The owners of a node's state. Each actor owns one kind of state, its part of the store and the
+//! rules about it. None of them knows HTTP.
+//!
+//! # The map
+//!
+//! | actor | owns |
+//! | --- | --- |
+//! | [`key_manager`] | the server's key pairs and rotation state; signs ID-Certs |
+//! | [`cert_registry`] | the log of every ID-Cert and every end of a session; who was in force at *t* |
+//! | [`accounts`] | users, passwords, administrators, invites, tokens |
+//!
+//! Beneath them: [`storage`], one sled tree and the committer that makes writes durable, and
+//! [`clock`], the only place that asks the system for the time.
+//!
+//! Requests flow one way: [`accounts`] → [`key_manager`] → [`cert_registry`]. An operation that
+//! touches two owners is one [`storage::WriteSet`], committed by the last of them.
+//!
+//! Each folder has the same rooms: `mod.rs` is the actor and what it does with each message,
+//! `messages.rs` what it can be asked, `error.rs` what can go wrong, `store.rs` the only calls to
+//! the store about it.
+
+pub mod accounts;
+pub mod cert_registry;
+pub mod clock;
+pub mod key_manager;
+pub mod storage;

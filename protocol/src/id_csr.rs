@@ -32,6 +32,9 @@ pub struct VerifiedCsr {
 /// Which check a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CsrError {
+    /// Not Base64 as it is sent.
+    #[error("{}", crate::base64::Base64Error)]
+    NotBase64,
     /// Not DER of a PKCS#10 request, or more than that.
     #[error("not a PKCS#10 certification request in DER")]
     NotPkcs10,

@@ -22,6 +22,16 @@ impl Timestamp {
         self.0
     }
 
+    /// The time in UTC as people read it, such as `2026-11-24T03:39:00Z`; seconds where the year
+    /// has more than four digits.
+    pub fn to_utc(self) -> String {
+        let since_epoch = std::time::Duration::from_secs(self.0);
+        match der::DateTime::from_unix_duration(since_epoch) {
+            Ok(time) => time.to_string(),
+            Err(_) => self.0.to_string(),
+        }
+    }
+
     /// This many seconds later, stopping at the end of time.
     #[must_use]
     pub const fn plus_secs(self, seconds: u64) -> Self {

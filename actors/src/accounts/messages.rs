@@ -1,0 +1,216 @@
+//! What the Accounts can be asked.
+
+use std::fmt;
+
+use actix::Message;
+use antiphon_protocol::{
+    ActorCert, Fid, LocalName, SessionId, Snowflake, Timestamp, Token, TokenHash, UserId,
+    VerifiedCsr,
+};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::AccountsError;
+use crate::cert_registry::SessionRef;
+
+/// A password. It is zeroized when dropped, and never printed.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Password(String);
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSummary {
+    /// The ID on this node.
+    pub id: Snowflake,
+    /// The federation ID.
+    pub fid: Fid,
+    /// Whether the user may administrate the node.
+    pub is_administrator: bool,
+    /// When the node first knew of the user.
+    pub since: Timestamp,
+}
+
+/// Who makes a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub user: UserSummary,
+    /// With which session.
+    pub session: SessionRef,
+    /// That session's ID.
+    pub session_id: SessionId,
+}
+
+/// A session that has just begun.
+#[derive(Debug)]
+pub struct Opened {
+    /// Whose.
+    pub user: UserSummary,
+    /// Its certificate.
+    pub cert: ActorCert,
+    /// Its token, which the node does not keep.
+    pub token: Token,
+}
+
+/// An invite as it is handed out: a token, once.
+#[derive(Debug)]
+pub struct InviteCode {
+    /// The code.
+    pub code: Token,
+}
+
+/// An invite as the node knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InviteSummary {
+    /// By which it can be revoked.
+    pub id: String,
+    /// When it was made.
+    pub since: Timestamp,
+}
+
+/// Registers a user over the network, if the mode of registration allows it.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<UserSummary, AccountsError>")]
+pub struct Register {
+    /// The wished-for name.
+    pub local_name: LocalName,
+    /// The password.
+    pub password: Password,
+    /// The invite, if there is one.
+    pub invite: Option<Token>,
+}
+
+/// Adds a user on the operator's word.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<UserSummary, AccountsError>")]
+pub struct AddUser {
+    /// The name.
+    pub local_name: LocalName,
+    /// The password.
+    pub password: Password,
+    /// Whether the user may administrate the node.
+    pub is_administrator: bool,
+}
+
+/// Begins a session: checks the password, has the request certified, and gives out a token.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Opened, AccountsError>")]
+pub struct OpenSession {
+    /// The name as given; one that cannot be a name is answered like one that nobody has.
+    pub local_name: Option<LocalName>,
+    /// The password as given.
+    pub password: Password,
+    /// The request, or what is wrong with it: told only to who knows the password.
+    pub csr: Result<VerifiedCsr, antiphon_protocol::CsrError>,
+}
+
+/// Who holds this token?
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Caller, AccountsError>")]
+pub struct Authenticate {
+    /// The SHA-256 of the token.
+    pub token: TokenHash,
+}
+
+/// Ends the session that asks.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), AccountsError>")]
+pub struct EndOwnSession {
+    /// The session.
+    pub session: SessionRef,
+}
+
+/// Ends the live session of a user that has this ID.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), AccountsError>")]
+pub struct EndNamedSession {
+    /// Whose.
+    pub user: Snowflake,
+    /// Its ID.
+    pub session_id: SessionId,
+}
+
+/// The same, on the operator's word.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), AccountsError>")]
+pub struct EndSessionOf {
+    /// Whose.
+    pub user: UserId,
+    /// Its ID.
+    pub session_id: SessionId,
+}
+
+/// Who is this?
+#[derive(Debug, Message)]
+#[rtype(result = "Result<UserSummary, AccountsError>")]
+pub struct FindUser {
+    /// By either ID.
+    pub user: UserId,
+}
+
+/// All users, in the order in which the node came to know them.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<UserSummary>, AccountsError>")]
+pub struct ListUsers;
+
+/// Makes a user an administrator, or no longer one.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<UserSummary, AccountsError>")]
+pub struct SetAdministrator {
+    /// Who.
+    pub user: UserId,
+    /// Which of the two.
+    pub is_administrator: bool,
+}
+
+/// Gives a user another password. Sessions go on.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<UserSummary, AccountsError>")]
+pub struct SetPassword {
+    /// Who.
+    pub user: UserId,
+    /// The new password.
+    pub password: Password,
+}
+
+/// Makes an invite, good for one registration.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<InviteCode, AccountsError>")]
+pub struct CreateInvite;
+
+/// All invites that have not been used.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<InviteSummary>, AccountsError>")]
+pub struct ListInvites;
+
+/// Takes an invite back.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), AccountsError>")]
+pub struct RevokeInvite {
+    /// Which, as in the list.
+    pub id: String,
+}
+
+impl Password {
+    /// The shortest and the longest password that can be set, in bytes.
+    pub const LENGTH: std::ops::RangeInclusive<usize> = 8..=1024;
+
+    /// A password as somebody gave it.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Whether its length is one that can be set.
+    pub fn is_acceptable(&self) -> bool {
+        Self::LENGTH.contains(&self.0.len())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}

@@ -1,0 +1,103 @@
+//! The Accounts: users, their passwords, who is an administrator, invites, and tokens.
+//!
+//! It is the single writer of names: whether one is taken is decided here. Passwords are hashed on
+//! other threads, a bounded number at a time ([`passwords`]). A token dies with its session
+//! because both ends are written in one commit.
+
+mod error;
+mod ids;
+mod invites;
+mod messages;
+mod passwords;
+mod sessions;
+mod store;
+#[cfg(test)]
+mod tests;
+mod users;
+
+use actix::{Actor, Addr, Context, ResponseActFuture};
+use antiphon_protocol::{Domain, Timestamp};
+
+pub use error::AccountsError;
+pub use messages::{
+    AddUser, Authenticate, Caller, CreateInvite, EndNamedSession, EndOwnSession, EndSessionOf,
+    FindUser, InviteCode, InviteSummary, ListInvites, ListUsers, OpenSession, Opened, Password,
+    Register, RevokeInvite, SetAdministrator, SetPassword, UserSummary,
+};
+
+use crate::cert_registry::CertRegistry;
+use crate::clock::SharedClock;
+use crate::key_manager::KeyManager;
+use crate::storage::Storage;
+use ids::Ids;
+use passwords::Hasher;
+use store::Store;
+
+/// Who may register over the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// Nobody; the operator adds users.
+    Closed,
+    /// Who has an invite.
+    Invite,
+    /// Everybody.
+    Open,
+}
+
+/// What the operator chooses about accounts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The node's domain.
+    pub domain: Domain,
+    /// Who may register over the network.
+    pub registration: RegistrationMode,
+    /// How long a token is good, in days.
+    pub token_days: u64,
+}
+
+/// The actor. See the module.
+#[derive(Debug)]
+pub struct Accounts {
+    settings: Settings,
+    clock: SharedClock,
+    store: Store,
+    ids: Ids,
+    hasher: Hasher,
+    key_manager: Addr<KeyManager>,
+    registry: Addr<CertRegistry>,
+}
+
+type Answer<T> = ResponseActFuture<Accounts, Result<T, AccountsError>>;
+
+impl Accounts {
+    /// Takes up the accounts in `storage`, for a node whose log ends at `log_time`.
+    pub fn open(
+        settings: Settings,
+        clock: SharedClock,
+        storage: Storage,
+        log_time: Timestamp,
+        key_manager: Addr<KeyManager>,
+        registry: Addr<CertRegistry>,
+    ) -> Result<Self, AccountsError> {
+        let store = Store::new(storage);
+        let ids = Ids::after(store.newest_user()?, log_time);
+        Ok(Self {
+            settings,
+            clock,
+            store,
+            ids,
+            hasher: Hasher::new()?,
+            key_manager,
+            registry,
+        })
+    }
+}
+
+impl Actor for Accounts {
+    type Context = Context<Self>;
+}
+
+/// An answer that is known at once.
+fn refuse<T: 'static>(error: impl Into<AccountsError>) -> Answer<T> {
+    Box::pin(actix::fut::ready(Err(error.into())))
+}

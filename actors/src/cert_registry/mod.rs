@@ -1,0 +1,251 @@
+//! The CertRegistry: the log of every ID-Cert and of every end of a session, and who was in force
+//! at any second of it.
+//!
+//! The log only grows. Each entry carries a sequence number, a logging time that never goes back
+//! even if the clock does, and the hash of the entry before. Everything else the registry keeps is
+//! derived from the log and written with it in one commit.
+//!
+//! It is the single writer: whether a session ID or a serial number is taken is decided here.
+//! Lookups see only what is on disk, so nobody is told of a certificate that a power cut could
+//! still take back.
+
+mod error;
+mod messages;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use actix::{
+    Actor, ActorFutureExt as _, Context, Handler, MessageResult, ResponseActFuture, WrapFuture as _,
+};
+use antiphon_protocol::Timestamp;
+
+pub use error::RegistryError;
+pub use messages::{
+    AppendServerCert, EndSession, Event, ListSessions, LiveSession, Logged, Now, OpenSession,
+    RenewSession, ServerCertInForce, ServerCertLife, ServerCerts, SessionCertsInForce, SessionLife,
+    SessionRef,
+};
+use store::{Head, Store};
+
+use crate::clock::SharedClock;
+use crate::storage::{Storage, WriteSet};
+
+/// How far ahead of the node's clock, in seconds, a lookup may ask and still mean "now".
+const CLOCK_TOLERANCE: u64 = 60;
+
+/// The actor. See the module.
+#[derive(Debug)]
+pub struct CertRegistry {
+    store: Store,
+    clock: SharedClock,
+    /// The newest entry written.
+    head: Head,
+    /// The newest entry on disk: what lookups see.
+    durable: Head,
+}
+
+type Answer<T> = ResponseActFuture<CertRegistry, Result<T, RegistryError>>;
+
+impl CertRegistry {
+    /// Reads the end of the log in `storage`.
+    pub fn open(storage: Storage, clock: SharedClock) -> Result<Self, RegistryError> {
+        let store = Store::new(storage);
+        let head = store.head()?;
+        if clock.now() < head.at {
+            tracing::warn!(
+                clock = clock.now().as_secs(),
+                log = head.at.as_secs(),
+                "the clock is behind the log: until it catches up, time stands still in the log"
+            );
+        }
+        Ok(Self {
+            store,
+            clock,
+            head: head.clone(),
+            durable: head,
+        })
+    }
+
+    /// The newest server certificate, if the log has one, with its logging time.
+    pub fn newest_server_cert(&self) -> Result<Option<ServerCertLife>, RegistryError> {
+        Ok(self.store.server_certs(self.durable.sequence)?.pop())
+    }
+
+    /// The time of the newest entry.
+    pub fn log_time(&self) -> Timestamp {
+        self.head.at
+    }
+
+    /// "Now" for lookups: never before the newest entry.
+    fn now(&self) -> Timestamp {
+        self.clock.now().max(self.durable.at)
+    }
+
+    /// The second that a lookup means.
+    fn resolve(&self, at: Option<Timestamp>) -> Result<Timestamp, RegistryError> {
+        let now = self.now();
+        match at {
+            Some(at) if at > now.plus_secs(CLOCK_TOLERANCE) => Err(RegistryError::InFuture),
+            Some(at) => Ok(at.min(now)),
+            None => Ok(now),
+        }
+    }
+
+    /// Appends an event, with whatever else is part of the operation, and answers when it is on
+    /// disk. It is logged no earlier than at `no_earlier`.
+    fn append(&mut self, event: Event, no_earlier: Timestamp, rider: WriteSet) -> Answer<Logged> {
+        let at = self.clock.now().max(self.head.at).max(no_earlier);
+        let (mut writes, head) = match self.store.append(&self.head, at, event) {
+            Ok(appended) => appended,
+            Err(error) => return self.refuse(error),
+        };
+        writes.append(rider);
+        self.head = head.clone();
+        let committed = self.store.commit(writes).into_actor(self);
+        Box::pin(committed.map(|committed, registry, _| {
+            committed?;
+            let appended = head;
+            let logged = Logged { at: appended.at };
+            // Commits complete in order, but their answers may be polled in another.
+            if appended.sequence > registry.durable.sequence {
+                registry.durable = appended;
+            }
+            Ok(logged)
+        }))
+    }
+
+    fn refuse<T: 'static>(&self, error: RegistryError) -> Answer<T> {
+        Box::pin(std::future::ready(Err(error)).into_actor(self))
+    }
+}
+
+impl Actor for CertRegistry {
+    type Context = Context<Self>;
+}
+
+impl Handler<AppendServerCert> for CertRegistry {
+    type Result = Answer<Logged>;
+
+    fn handle(&mut self, message: AppendServerCert, _: &mut Context<Self>) -> Self::Result {
+        let AppendServerCert { cert } = message;
+        match self.store.check_serial_number(cert.serial_number()) {
+            Ok(()) => {
+                let not_before = cert.validity().not_before;
+                self.append(Event::server_cert(&cert), not_before, WriteSet::new())
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+}
+
+impl Handler<OpenSession> for CertRegistry {
+    type Result = Answer<Logged>;
+
+    fn handle(&mut self, message: OpenSession, _: &mut Context<Self>) -> Self::Result {
+        let OpenSession {
+            session,
+            cert,
+            rider,
+        } = message;
+        let checked = self
+            .store
+            .check_serial_number(cert.serial_number())
+            .and_then(|()| self.store.check_session_id(session.user, cert.session_id()));
+        match checked {
+            Ok(()) => {
+                let not_before = cert.validity().not_before;
+                self.append(Event::session_cert(session, &cert), not_before, rider)
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+}
+
+impl Handler<RenewSession> for CertRegistry {
+    type Result = Answer<Logged>;
+
+    fn handle(&mut self, message: RenewSession, _: &mut Context<Self>) -> Self::Result {
+        let RenewSession { session, cert } = message;
+        let checked = self
+            .store
+            .check_serial_number(cert.serial_number())
+            .and_then(|()| self.store.check_is_live(session));
+        match checked {
+            Ok(()) => {
+                let not_before = cert.validity().not_before;
+                let event = Event::session_cert(session, &cert);
+                self.append(event, not_before, WriteSet::new())
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+}
+
+impl Handler<EndSession> for CertRegistry {
+    type Result = Answer<Logged>;
+
+    fn handle(&mut self, message: EndSession, _: &mut Context<Self>) -> Self::Result {
+        let EndSession { session, rider } = message;
+        match self.store.check_is_live(session) {
+            Ok(()) => self.append(Event::session_ended(session), self.head.at, rider),
+            Err(error) => self.refuse(error),
+        }
+    }
+}
+
+impl Handler<ServerCertInForce> for CertRegistry {
+    type Result = Result<Vec<u8>, RegistryError>;
+
+    fn handle(&mut self, message: ServerCertInForce, _: &mut Context<Self>) -> Self::Result {
+        let at = self.resolve(message.at)?;
+        self.store
+            .server_cert_in_force(at, self.durable.sequence)?
+            .ok_or(RegistryError::NoneInForce)
+    }
+}
+
+impl Handler<SessionCertsInForce> for CertRegistry {
+    type Result = Result<Vec<Vec<u8>>, RegistryError>;
+
+    fn handle(&mut self, message: SessionCertsInForce, _: &mut Context<Self>) -> Self::Result {
+        let at = self.resolve(message.at)?;
+        self.store
+            .session_certs_in_force(message.user, at, self.durable.sequence)
+    }
+}
+
+impl Handler<LiveSession> for CertRegistry {
+    type Result = Result<SessionRef, RegistryError>;
+
+    fn handle(&mut self, message: LiveSession, _: &mut Context<Self>) -> Self::Result {
+        self.store
+            .live_session(message.user, &message.session_id)?
+            .ok_or(RegistryError::NoSuchSession)
+    }
+}
+
+impl Handler<ListSessions> for CertRegistry {
+    type Result = Result<Vec<SessionLife>, RegistryError>;
+
+    fn handle(&mut self, message: ListSessions, _: &mut Context<Self>) -> Self::Result {
+        self.store
+            .sessions(message.user, self.now(), self.durable.sequence)
+    }
+}
+
+impl Handler<ServerCerts> for CertRegistry {
+    type Result = Result<Vec<ServerCertLife>, RegistryError>;
+
+    fn handle(&mut self, _: ServerCerts, _: &mut Context<Self>) -> Self::Result {
+        self.store.server_certs(self.durable.sequence)
+    }
+}
+
+impl Handler<Now> for CertRegistry {
+    type Result = MessageResult<Now>;
+
+    fn handle(&mut self, _: Now, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.now())
+    }
+}

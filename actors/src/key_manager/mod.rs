@@ -1,0 +1,256 @@
+//! The KeyManager: the server's identity key, its rotation, and the signing of ID-Certs.
+//!
+//! What it guarantees: the server certificate in force at a session certificate's notBefore is the
+//! one whose key signed it. So
+//!
+//! - a session certificate's notBefore is never before the logging time of the server certificate
+//!   that signs it, and
+//! - a rotation is never logged in a second in which the key that it retires has signed. It waits
+//!   for the next second, and signing meanwhile keeps its notBefore out of that next second, so
+//!   that a busy node still gets to rotate.
+//!
+//! The private key is on disk before any certificate that needs it, and is destroyed once its
+//! successor's certificate is logged: what it signed stays verifiable with its certificate.
+
+mod error;
+mod messages;
+mod rotation;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, ResponseFuture, SpawnHandle};
+use antiphon_protocol::issue;
+use antiphon_protocol::{
+    ActorCert, Domain, KeyAlgorithm, PrivateKey, SerialNumber, ServerCert, Timestamp, Validity,
+    VerifiedCsr,
+};
+use rand_core::OsRng;
+use tokio::sync::oneshot;
+
+pub use error::{KeyError, StartError};
+pub use messages::{CertifySession, CurrentKey, Purpose, RotateServerKey};
+use rotation::Turn;
+use store::KeyFiles;
+
+use crate::cert_registry::{self, CertRegistry, RegistryError};
+use crate::clock::SharedClock;
+
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+/// What the operator chooses about keys and certificates.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The node's domain.
+    pub domain: Domain,
+    /// The kind of the keys made from now on.
+    pub algorithm: KeyAlgorithm,
+    /// How long a server certificate is valid, in days.
+    pub server_cert_days: u64,
+    /// How long a session certificate is valid at most, in days.
+    pub session_cert_days: u64,
+}
+
+/// The actor. See the module.
+#[derive(Debug)]
+pub struct KeyManager {
+    settings: Settings,
+    clock: SharedClock,
+    registry: Addr<CertRegistry>,
+    files: KeyFiles,
+    current: Identity,
+    /// The latest notBefore given to anybody: time does not go back behind it.
+    last_not_before: Timestamp,
+    /// Whether `current` has signed a session certificate with that notBefore.
+    has_signed: bool,
+    /// Those who wait for a rotation, in order.
+    waiting: VecDeque<Waiting>,
+    /// The second that belongs to the rotation that waits for it.
+    reserved: Option<Timestamp>,
+    /// The timer of the next rotation that nobody asked for.
+    next_rotation: Option<SpawnHandle>,
+}
+
+/// Somebody who waits for a rotation.
+type Waiting = oneshot::Sender<Result<ServerCert, KeyError>>;
+
+/// A server key with its certificate.
+#[derive(Debug)]
+struct Identity {
+    key: PrivateKey,
+    cert: ServerCert,
+}
+
+impl KeyManager {
+    /// Takes up the server's identity: the key in `directory` that goes with `newest`, the newest
+    /// server certificate of a log that ends at `log_time`; or a new one for an empty log. A key
+    /// that is missing, unreadable or does not match is an error; no new one is ever made in its
+    /// place.
+    pub fn open(
+        settings: Settings,
+        clock: SharedClock,
+        directory: &Path,
+        newest: Option<ServerCert>,
+        log_time: Timestamp,
+        registry: Addr<CertRegistry>,
+    ) -> Result<Self, StartError> {
+        let files = KeyFiles::new(directory);
+        // Whether the newest entries were signed by the newest key is not worth looking up.
+        let has_signed = newest.is_some();
+        let current = match newest {
+            Some(cert) if *cert.domain() != settings.domain => {
+                return Err(StartError::OtherDomain(cert.domain().clone()));
+            }
+            Some(cert) => {
+                let key = files.read(cert.public_key())?;
+                files.remove_all_but(cert.public_key())?;
+                Identity { key, cert }
+            }
+            None => make_identity(&settings, &files, clock.now())?,
+        };
+        Ok(Self {
+            settings,
+            clock,
+            registry,
+            files,
+            current,
+            last_not_before: log_time,
+            has_signed,
+            waiting: VecDeque::new(),
+            reserved: None,
+            next_rotation: None,
+        })
+    }
+
+    /// The certificate of the key that signs, which on the first start is not logged yet.
+    pub fn current_cert(&self) -> &ServerCert {
+        &self.current.cert
+    }
+
+    /// The notBefore of a session certificate signed now.
+    fn not_before(&self) -> Timestamp {
+        let now = self.clock.now().max(self.last_not_before);
+        match self.reserved {
+            Some(reserved) => now.min(reserved.minus_secs(1)),
+            None => now,
+        }
+    }
+
+    fn sign(&mut self, csr: &VerifiedCsr) -> Result<ActorCert, KeyError> {
+        let not_before = self.not_before();
+        let issuer = &self.current.cert;
+        if !issuer.validity().covers(not_before) {
+            return Err(KeyError::CertEnded);
+        }
+        let not_after = not_before.plus_secs(self.settings.session_cert_days * SECONDS_A_DAY);
+        let validity = Validity {
+            not_before,
+            not_after: not_after.min(issuer.validity().not_after),
+        };
+        let serial_number = SerialNumber::random(&mut OsRng);
+        let cert = issue::actor_cert(&self.current.key, issuer, csr, serial_number, validity)?;
+        self.last_not_before = not_before;
+        self.has_signed = true;
+        Ok(cert)
+    }
+}
+
+/// Makes a key, keeps it, and certifies it from `now` on.
+fn make_identity(
+    settings: &Settings,
+    files: &KeyFiles,
+    now: Timestamp,
+) -> Result<Identity, KeyError> {
+    let key = PrivateKey::generate(settings.algorithm, &mut OsRng);
+    files.write(&key)?;
+    let validity = Validity {
+        not_before: now,
+        not_after: now.plus_secs(settings.server_cert_days * SECONDS_A_DAY),
+    };
+    let serial_number = SerialNumber::random(&mut OsRng);
+    let cert = issue::server_cert(&key, &settings.domain, serial_number, validity)?;
+    Ok(Identity { key, cert })
+}
+
+impl Actor for KeyManager {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        self.schedule_rotation(context);
+    }
+}
+
+impl Handler<CurrentKey> for KeyManager {
+    type Result = Result<ServerCert, KeyError>;
+
+    fn handle(&mut self, _: CurrentKey, _: &mut Context<Self>) -> Self::Result {
+        Ok(self.current.cert.clone())
+    }
+}
+
+impl Handler<CertifySession> for KeyManager {
+    type Result = ResponseFuture<Result<ActorCert, KeyError>>;
+
+    fn handle(&mut self, message: CertifySession, context: &mut Context<Self>) -> Self::Result {
+        let CertifySession {
+            csr,
+            session,
+            purpose,
+        } = message;
+        let cert = match self.sign(&csr) {
+            Ok(cert) => cert,
+            Err(error) => return Box::pin(std::future::ready(Err(error))),
+        };
+        let registry = self.registry.clone();
+        let myself = context.address();
+        Box::pin(async move {
+            let again = purpose.clone();
+            let logged = match purpose {
+                Purpose::Open { rider } => {
+                    let cert = cert.clone();
+                    let open = cert_registry::OpenSession {
+                        session,
+                        cert,
+                        rider,
+                    };
+                    registry.send(open).await
+                }
+                Purpose::Renew => {
+                    let cert = cert.clone();
+                    registry
+                        .send(cert_registry::RenewSession { session, cert })
+                        .await
+                }
+            };
+            match logged? {
+                Ok(_) => Ok(cert),
+                // One chance in 2^63 for each certificate there is; the next draw is another one.
+                Err(RegistryError::SerialNumberTaken) => {
+                    let message = CertifySession {
+                        csr,
+                        session,
+                        purpose: again,
+                    };
+                    myself.send(message).await?
+                }
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+}
+
+impl Handler<RotateServerKey> for KeyManager {
+    type Result = ResponseFuture<Result<ServerCert, KeyError>>;
+
+    fn handle(&mut self, _: RotateServerKey, context: &mut Context<Self>) -> Self::Result {
+        let (done, rotated) = oneshot::channel();
+        self.waiting.push_back(done);
+        if self.reserved.is_none() {
+            context.notify(Turn);
+        }
+        Box::pin(async move { rotated.await.map_err(|_| KeyError::Stopped)? })
+    }
+}

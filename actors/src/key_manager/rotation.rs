@@ -1,0 +1,141 @@
+//! Rotations, one after the other.
+
+use std::collections::VecDeque;
+
+use actix::fut::LocalBoxActorFuture;
+use actix::{
+    ActorFutureExt as _, AsyncContext as _, AtomicResponse, Context, Handler, MailboxError,
+    Message, WrapFuture as _,
+};
+use antiphon_protocol::{ServerCert, Timestamp};
+
+use super::{
+    Identity, KeyError, KeyManager, RotateServerKey, SECONDS_A_DAY, Waiting, make_identity,
+};
+use crate::cert_registry::{AppendServerCert, Logged, RegistryError};
+
+/// How long to wait, in seconds, before a rotation that nobody asked for is tried again.
+const RETRY_AFTER: u64 = 60;
+
+/// It is the turn of those who wait for a rotation.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Turn;
+
+type Logging = Result<Result<Logged, RegistryError>, MailboxError>;
+
+impl Handler<Turn> for KeyManager {
+    /// Nothing else is handled, and so nothing signed, between the making of a key and the answer
+    /// of the log.
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(&mut self, _: Turn, context: &mut Context<Self>) -> Self::Result {
+        let earliest = self.earliest_rotation();
+        // Where the log is ahead of a clock that was set back, waiting could take for ever, and
+        // one second more ahead does no harm.
+        let is_log_ahead = self.last_not_before > self.clock.now();
+        if earliest > self.clock.now() && !is_log_ahead {
+            self.reserved = Some(earliest);
+            let reached = self.clock.reached(earliest).into_actor(self);
+            context.spawn(reached.map(|(), _, context| context.notify(Turn)));
+            return AtomicResponse::new(Box::pin(actix::fut::ready(())));
+        }
+        self.reserved = None;
+        let waiting = std::mem::take(&mut self.waiting);
+        AtomicResponse::new(self.rotate_for(waiting))
+    }
+}
+
+impl KeyManager {
+    /// The first second in which a rotation may be logged: not one in which the current key has
+    /// signed.
+    fn earliest_rotation(&self) -> Timestamp {
+        self.last_not_before.plus_secs(u64::from(self.has_signed))
+    }
+
+    /// Rotates once for each of `waiting`.
+    fn rotate_for(&mut self, mut waiting: VecDeque<Waiting>) -> LocalBoxActorFuture<Self, ()> {
+        let Some(asker) = waiting.pop_front() else {
+            return Box::pin(actix::fut::ready(()));
+        };
+        let at = self.clock.now().max(self.earliest_rotation());
+        let identity = match make_identity(&self.settings, &self.files, at) {
+            Ok(identity) => identity,
+            Err(error) => {
+                tracing::error!(%error, "the server key cannot be rotated");
+                // Whoever has stopped waiting does not need to know.
+                let _ = asker.send(Err(error));
+                return self.rotate_for(waiting);
+            }
+        };
+        let append = AppendServerCert {
+            cert: identity.cert.clone(),
+        };
+        let logging = self.registry.send(append).into_actor(self);
+        Box::pin(logging.then(move |logging: Logging, manager, context| {
+            if matches!(logging, Ok(Err(RegistryError::SerialNumberTaken))) {
+                waiting.push_front(asker);
+            } else {
+                let rotated = manager.finish_rotation(identity, logging, context);
+                let _ = asker.send(rotated);
+            }
+            manager.rotate_for(waiting)
+        }))
+    }
+
+    fn finish_rotation(
+        &mut self,
+        identity: Identity,
+        logging: Logging,
+        context: &mut Context<Self>,
+    ) -> Result<ServerCert, KeyError> {
+        // A failed commit may be on disk all the same, so both keys stay; the next start knows
+        // which of them is needed.
+        let logged = match logging.map_err(KeyError::from) {
+            Ok(Ok(logged)) => logged,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the server key cannot be rotated");
+                return Err(error.into());
+            }
+            Err(error) => return Err(error),
+        };
+        let retired = std::mem::replace(&mut self.current, identity);
+        self.last_not_before = logged.at;
+        self.has_signed = false;
+        self.schedule_rotation(context);
+        if let Err(error) = self.files.remove(retired.cert.public_key()) {
+            tracing::warn!(%error, "the retired private key could not be destroyed");
+        }
+        let cert = self.current.cert.clone();
+        tracing::info!(
+            fingerprint = cert.public_key().fingerprint()?,
+            not_after = cert.validity().not_after.as_secs(),
+            "the server has a new identity key"
+        );
+        Ok(cert)
+    }
+
+    /// Sees to it that the key rotates before its certificate ends: early enough for session
+    /// certificates to get their full time, but not before two thirds of its own.
+    pub(super) fn schedule_rotation(&mut self, context: &mut Context<Self>) {
+        let server_cert_seconds = self.settings.server_cert_days * SECONDS_A_DAY;
+        let session_cert_seconds = self.settings.session_cert_days * SECONDS_A_DAY;
+        let lead = session_cert_seconds.min(server_cert_seconds / 3);
+        let due = self.current.cert.validity().not_after.minus_secs(lead);
+        self.rotate_at(due, context);
+    }
+
+    fn rotate_at(&mut self, due: Timestamp, context: &mut Context<Self>) {
+        if let Some(earlier) = self.next_rotation.take() {
+            context.cancel_future(earlier);
+        }
+        let reached = self.clock.reached(due).into_actor(self);
+        self.next_rotation = Some(context.spawn(reached.map(|(), manager, context| {
+            // Success sets the timer anew, for the certificate after this one.
+            manager.next_rotation = None;
+            let retry = manager.clock.now().plus_secs(RETRY_AFTER);
+            manager.rotate_at(retry, context);
+            context.notify(RotateServerKey);
+        })));
+    }
+}

@@ -1,0 +1,55 @@
+//! Records: a version byte, then the fields in bincode.
+
+use bincode::config::{Configuration, Fixint, LittleEndian, NoLimit};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The one encoding of fields: little-endian, fixed-size integers, no limit.
+const BINCODE: Configuration<LittleEndian, Fixint, NoLimit> = bincode::config::legacy();
+
+/// A kind of value in the store. A change of its fields is a new version, and [`Record::upgrade`]
+/// reads the old ones for ever.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The version written.
+    const VERSION: u8;
+
+    /// Reads the fields as written by the older `version`; kinds with one version have none.
+    fn upgrade(version: u8, _fields: &[u8]) -> Result<Self, RecordError> {
+        Err(RecordError::Version(version))
+    }
+
+    /// The record as stored.
+    fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
+        let mut bytes = vec![Self::VERSION];
+        bincode::serde::encode_into_std_write(self, &mut bytes, BINCODE)
+            .map_err(|error| RecordError::Fields(error.to_string()))?;
+        Ok(bytes)
+    }
+
+    /// The record that is stored as `bytes`.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        match bytes.split_first() {
+            Some((version, fields)) if *version == Self::VERSION => {
+                let (record, read) = bincode::serde::decode_from_slice(fields, BINCODE)
+                    .map_err(|error| RecordError::Fields(error.to_string()))?;
+                if read == fields.len() {
+                    Ok(record)
+                } else {
+                    Err(RecordError::Fields("trailing bytes".to_owned()))
+                }
+            }
+            Some((version, fields)) => Self::upgrade(*version, fields),
+            None => Err(RecordError::Fields("no bytes".to_owned())),
+        }
+    }
+}
+
+/// What is wrong with a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Written by a newer version of this program, or not by this program.
+    #[error("its version is {0}, which this program does not know")]
+    Version(u8),
+    /// The fields cannot be read.
+    #[error("its fields cannot be read: {0}")]
+    Fields(String),
+}

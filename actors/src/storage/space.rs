@@ -1,0 +1,40 @@
+//! Who owns which keys.
+
+/// A key space: the first byte of a key. The numbers are on disk and never change their meaning;
+/// one that falls out of use is not given out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Space {
+    /// CertRegistry: the log. Sequence number → entry.
+    LogEntries = 1,
+    /// CertRegistry, derived: logging time, sequence number → a server certificate's validity.
+    ServerCertIndex = 2,
+    /// CertRegistry, derived: user, session, logging time, sequence number → a session
+    /// certificate's validity, or the session's end.
+    SessionCertIndex = 3,
+    /// CertRegistry, derived: user, session → its ID, beginning and end.
+    Sessions = 4,
+    /// CertRegistry, derived: user, session ID → the live session that has it.
+    LiveSessions = 5,
+    /// CertRegistry, derived: serial number → sequence number of the certificate that has it.
+    SerialNumbers = 6,
+    /// Accounts: user → who that is.
+    Users = 16,
+    /// Accounts: federation ID → user.
+    UsersByFid = 17,
+    /// Accounts: SHA-256 of a token → who holds it.
+    Tokens = 18,
+    /// Accounts: user, session → SHA-256 of its token.
+    TokensBySession = 19,
+    /// Accounts: SHA-256 of an invite → when it was made.
+    Invites = 20,
+}
+
+impl Space {
+    pub(super) fn key(self, key: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(1 + key.len());
+        bytes.push(self as u8);
+        bytes.extend_from_slice(key);
+        bytes
+    }
+}

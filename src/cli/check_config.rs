@@ -1,0 +1,42 @@
+//! `antiphon check-config`: says what every setting is, and who set it.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::settings::SettingsArgs;
+use super::{CliError, output};
+use crate::config::Config;
+
+#[derive(Serialize)]
+struct Setting {
+    key: String,
+    value: String,
+    origin: String,
+}
+
+pub(super) fn run(settings: &SettingsArgs, json: bool) -> Result<ExitCode, CliError> {
+    let sources = settings.sources()?;
+    let config = Config::from_sources(&sources)?;
+    let shown: Vec<_> = config
+        .effective()
+        .into_iter()
+        .map(|(key, value)| Setting {
+            key: key.to_owned(),
+            value,
+            origin: sources
+                .get(key)
+                .map_or_else(|| "default".to_owned(), |given| given.origin.to_string()),
+        })
+        .collect();
+    if json {
+        output::json(&shown)?;
+    } else {
+        let rows: Vec<_> = shown
+            .into_iter()
+            .map(|setting| [setting.key, setting.value, setting.origin])
+            .collect();
+        output::table(["KEY", "VALUE", "SET BY"], &rows);
+    }
+    Ok(ExitCode::SUCCESS)
+}

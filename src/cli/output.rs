@@ -1,0 +1,51 @@
+//! Printing.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // This is where the program prints.
+
+use serde::Serialize;
+
+use super::CliError;
+use antiphon_protocol::Timestamp;
+
+/// A line on standard output.
+pub(super) fn line(text: impl std::fmt::Display) {
+    println!("{text}");
+}
+
+/// A failure, on standard error.
+pub(super) fn error_line(error: &CliError) {
+    eprintln!("antiphon: {error}");
+}
+
+/// JSON on standard output.
+pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
+    line(serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Rows in columns, under a heading; cells are never wrapped.
+pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
+    let heading = heading.map(str::to_owned);
+    let all = || std::iter::once(&heading).chain(rows);
+    let widths: Vec<usize> = (0..N)
+        .map(|column| {
+            let cells = all().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    for row in all() {
+        let cells = row.iter().zip(&widths);
+        let cells = cells.map(|(cell, width)| format!("{cell:<width$}"));
+        line(cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+/// A time as people read it, in UTC.
+pub(super) fn time(seconds: u64) -> String {
+    Timestamp::from_secs(seconds).to_utc()
+}
+
+/// The same where there may be none.
+pub(super) fn optional_time(seconds: Option<u64>) -> String {
+    seconds.map_or_else(|| "-".to_owned(), time)
+}

@@ -1,0 +1,71 @@
+//! `antiphon serve`: runs the node.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use antiphon_actors::accounts::RegistrationMode;
+use antiphon_actors::clock::SystemClock;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{CliError, output};
+use crate::config::Config;
+use crate::logging;
+use crate::node::Node;
+
+pub(super) fn run(config: &Config) -> Result<ExitCode, CliError> {
+    logging::start(&config.log)?;
+    actix::System::new().block_on(serve(config))
+}
+
+async fn serve(config: &Config) -> Result<ExitCode, CliError> {
+    // Before the start, so that no signal finds the node without ears.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut node = Node::start(config, Arc::new(SystemClock)).await?;
+    banner(config, &node);
+    let name = tokio::select! {
+        name = first_of(&mut terminate, &mut interrupt) => name,
+        error = node.failed() => return Err(CliError::Served(error)),
+    };
+    tracing::info!(signal = name, "stopping: finishing what is in flight");
+    node.stop().await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn first_of(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+/// What a person wants to see first.
+fn banner(config: &Config, node: &Node) {
+    let scheme = match config.listen.tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    let fingerprint = node.cert.public_key().fingerprint();
+    let (mode, next) = match config.registration {
+        RegistrationMode::Closed => ("closed", "antiphon user add NAME --admin"),
+        RegistrationMode::Invite => ("invite", "antiphon invite add"),
+        RegistrationMode::Open => ("open", "antiphon user add NAME --admin"),
+    };
+    let rows = [
+        ("domain", config.domain.to_string()),
+        ("address", format!("{scheme}://{}", node.address)),
+        ("data", config.data_dir.display().to_string()),
+        ("key", fingerprint.unwrap_or_else(|error| error.to_string())),
+        ("registration", mode.to_owned()),
+        ("next", next.to_owned()),
+    ];
+    output::line(concat!(
+        "Antiphon ",
+        env!("CARGO_PKG_VERSION"),
+        " is running."
+    ));
+    for (name, value) in rows {
+        output::line(format!("  {name:<13} {value}"));
+    }
+}

@@ -1,0 +1,164 @@
+//! Where settings come from: file, environment, flags.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::keys::{self, Kind};
+use super::value::ConfigError;
+
+/// The configuration file that is read if it exists and no other is named.
+const DEFAULT_FILE: &str = "config.toml";
+
+/// The beginning of the environment variables that are settings.
+const PREFIX: &str = "ANTIPHON_";
+
+/// Who gave a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A configuration file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// A flag.
+    Flag(String),
+}
+
+/// A setting as it was given.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// To what.
+    pub value: Value,
+    /// By whom.
+    pub origin: Origin,
+}
+
+/// All that was given, the last word on each key.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    given: BTreeMap<String, Given>,
+}
+
+impl Sources {
+    /// Reads a configuration file: the one named, else `config.toml` here if there is one.
+    pub fn read_file(&mut self, named: Option<&Path>) -> Result<(), ConfigError> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                return Ok(());
+            }
+            Err(error) => {
+                return Err(ConfigError::Unreadable {
+                    path: path.to_owned(),
+                    error,
+                });
+            }
+        };
+        let table = text.parse::<Table>().map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            ConfigError::Syntax {
+                path: path.to_owned(),
+                line: before.map_or(1, |before| before.matches('\n').count() + 1),
+                message: error.message().lines().collect::<Vec<_>>().join("; "),
+            }
+        })?;
+        self.add_table("", table, &Origin::File(path.to_owned()));
+        Ok(())
+    }
+
+    /// Takes the settings among environment variables.
+    pub fn read_environment(
+        &mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<(), ConfigError> {
+        for (variable, text) in variables {
+            let Some(name) = variable.strip_prefix(PREFIX) else {
+                continue;
+            };
+            let name = name.to_ascii_lowercase().replace("__", ".");
+            // A variable that is no setting and looks like none may be somebody else's.
+            let is_ours = name.contains('.') || keys::resembling(&name).is_some();
+            if is_ours {
+                self.add_text(&name, &text, Origin::Environment(variable))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a setting from a flag.
+    pub fn add_flag(&mut self, flag: &str, name: &str, text: &str) -> Result<(), ConfigError> {
+        self.add_text(name, text, Origin::Flag(flag.to_owned()))
+    }
+
+    /// What was given for a key.
+    pub fn get(&self, name: &str) -> Option<&Given> {
+        self.given.get(name)
+    }
+
+    /// Refuses keys that do not exist.
+    pub(super) fn check_keys(&self) -> Result<(), ConfigError> {
+        match self
+            .given
+            .iter()
+            .find(|(name, _)| keys::find(name).is_none())
+        {
+            Some((name, given)) => Err(ConfigError::UnknownKey {
+                origin: given.origin.clone(),
+                name: name.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn add_table(&mut self, section: &str, table: Table, origin: &Origin) {
+        for (name, value) in table {
+            let name = match section {
+                "" => name,
+                section => format!("{section}.{name}"),
+            };
+            match value {
+                Value::Table(inner) if keys::find(&name).is_none() => {
+                    self.add_table(&name, inner, origin);
+                }
+                value => self.add(name, value, origin.clone()),
+            }
+        }
+    }
+
+    /// Takes a value that is given as text: bare for texts, as TOML writes it for the rest.
+    fn add_text(&mut self, name: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
+        let value = match keys::find(name) {
+            Some(key) if key.kind != Kind::Text => {
+                let parsed = format!("value = {text}").parse::<Table>();
+                let value = parsed.ok().and_then(|mut table| table.remove("value"));
+                value.ok_or_else(|| ConfigError::NotAllowed {
+                    origin: origin.clone(),
+                    name: key.name,
+                    value: text.to_owned(),
+                })?
+            }
+            _ => Value::String(text.to_owned()),
+        };
+        self.add(name.to_owned(), value, origin);
+        Ok(())
+    }
+
+    fn add(&mut self, name: String, value: Value, origin: Origin) {
+        self.given.insert(name, Given { value, origin });
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment(variable) => write!(f, "environment variable {variable}"),
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The operator's door: a socket in the data directory. Who may open the file may give orders.
+//!
+//! One request and one answer a connection, each one line of JSON. [`Server`] is the node's side,
+//! [`ask`] the command line's, [`Request`] what they say.
+
+mod client;
+mod messages;
+mod orders;
+mod server;
+
+pub use client::{AskError, ask};
+pub use messages::{Answer, Invite, InviteCode, Key, Request, Session, User};
+pub use server::Server;
+
+/// The longest line taken, in bytes.
+const LINE_BYTES: u64 = 64 * 1024;

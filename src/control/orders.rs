@@ -1,0 +1,204 @@
+//! Carrying out the operator's orders: each asks one actor.
+
+use actix::MailboxError;
+use antiphon_actors::accounts::{
+    AccountsError, AddUser, CreateInvite, EndSessionOf, FindUser, ListInvites, ListUsers, Password,
+    RevokeInvite, SetAdministrator, SetPassword, UserSummary,
+};
+use antiphon_actors::cert_registry::{
+    ListSessions, RegistryError, ServerCertLife, ServerCerts, SessionLife,
+};
+use antiphon_actors::key_manager::{KeyError, RotateServerKey};
+use antiphon_protocol::{
+    Fid, FidError, LocalName, ServerCert, SessionId, SessionIdError, UserId, UserIdError, base64,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Invite, InviteCode, Key, Request, Session, User};
+use crate::http::Doors;
+
+/// Why an order was refused, in words for the operator.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OrderError {
+    #[error("the password must have 8 to 1024 bytes")]
+    PasswordLength,
+    #[error("{0}")]
+    Name(#[from] FidError),
+    #[error("{0}")]
+    UserId(#[from] UserIdError),
+    #[error("{0}")]
+    SessionId(#[from] SessionIdError),
+    #[error("{0}")]
+    Accounts(#[from] AccountsError),
+    #[error("{0}")]
+    Registry(#[from] RegistryError),
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    #[error("{0}")]
+    Encoding(#[from] antiphon_protocol::KeyError),
+    #[error("the log has no server certificate")]
+    NoKey,
+    #[error("the node is stopping")]
+    Stopping(#[from] MailboxError),
+    #[error("the answer cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+pub(super) async fn carry_out(request: Request, doors: &Doors) -> Result<Value, OrderError> {
+    let accounts = &doors.accounts;
+    match request {
+        Request::UserAdd {
+            name,
+            password,
+            is_administrator,
+        } => {
+            let order = AddUser {
+                local_name: LocalName::parse(&name)?,
+                password: acceptable(password)?,
+                is_administrator,
+            };
+            json(user(&accounts.send(order).await??))
+        }
+        Request::UserList => {
+            let users = accounts.send(ListUsers).await??;
+            json(users.iter().map(user).collect::<Vec<_>>())
+        }
+        Request::UserSetAdministrator {
+            user: who,
+            is_administrator,
+        } => {
+            let order = SetAdministrator {
+                user: find(&who, doors).await?,
+                is_administrator,
+            };
+            json(user(&accounts.send(order).await??))
+        }
+        Request::UserSetPassword {
+            user: who,
+            password,
+        } => {
+            let order = SetPassword {
+                user: find(&who, doors).await?,
+                password: acceptable(password)?,
+            };
+            json(user(&accounts.send(order).await??))
+        }
+        Request::KeyShow => {
+            let lives = doors.registry.send(ServerCerts).await??;
+            json(key(lives.last().ok_or(OrderError::NoKey)?)?)
+        }
+        Request::KeyRotate => {
+            let cert = doors.key_manager.send(RotateServerKey).await??;
+            json(key(&life_of(&cert, doors).await?)?)
+        }
+        Request::KeyHistory => {
+            let lives = doors.registry.send(ServerCerts).await??;
+            json(lives.iter().map(key).collect::<Result<Vec<_>, _>>()?)
+        }
+        Request::SessionList { user: who } => {
+            let user = find(&who, doors).await?;
+            let user = accounts.send(FindUser { user }).await??.id;
+            let sessions = doors.registry.send(ListSessions { user }).await??;
+            json(
+                sessions
+                    .iter()
+                    .map(session)
+                    .collect::<Result<Vec<_>, _>>()?,
+            )
+        }
+        Request::SessionEnd { user, session_id } => {
+            let order = EndSessionOf {
+                user: find(&user, doors).await?,
+                session_id: SessionId::parse(&session_id)?,
+            };
+            json(accounts.send(order).await??)
+        }
+        Request::InviteAdd => {
+            let invite = accounts.send(CreateInvite).await??.code.to_wire();
+            json(InviteCode { invite })
+        }
+        Request::InviteList => {
+            let invites = accounts.send(ListInvites).await??;
+            let invites = invites.into_iter().map(|invite| Invite {
+                id: invite.id,
+                since: invite.since.as_secs(),
+            });
+            json(invites.collect::<Vec<_>>())
+        }
+        Request::InviteRevoke { id } => json(accounts.send(RevokeInvite { id }).await??),
+    }
+}
+
+fn json(value: impl Serialize) -> Result<Value, OrderError> {
+    Ok(serde_json::to_value(value)?)
+}
+
+fn acceptable(password: String) -> Result<Password, OrderError> {
+    let password = Password::new(password);
+    if password.is_acceptable() {
+        Ok(password)
+    } else {
+        Err(OrderError::PasswordLength)
+    }
+}
+
+/// A user as an operator names one: by local name, federation ID or Snowflake. A local name may
+/// look like a Snowflake, and then wins.
+async fn find(text: &str, doors: &Doors) -> Result<UserId, OrderError> {
+    if let Ok(local_name) = LocalName::parse(text) {
+        let user = UserId::Fid(Fid::new(local_name, doors.domain.clone()));
+        let found = doors.accounts.send(FindUser { user: user.clone() }).await?;
+        match (found, UserId::parse(text)) {
+            (Err(AccountsError::NoSuchUser), Ok(by_id)) => return Ok(by_id),
+            (found, _) => found?,
+        };
+        return Ok(user);
+    }
+    Ok(UserId::parse(text)?)
+}
+
+async fn life_of(cert: &ServerCert, doors: &Doors) -> Result<ServerCertLife, OrderError> {
+    let lives = doors.registry.send(ServerCerts).await??;
+    let life = lives.into_iter().find(|life| life.cert == *cert);
+    life.ok_or(OrderError::NoKey)
+}
+
+fn user(summary: &UserSummary) -> User {
+    User {
+        user_id: summary.id.to_string(),
+        fid: summary.fid.to_string(),
+        is_administrator: summary.is_administrator,
+        since: summary.since.as_secs(),
+    }
+}
+
+fn key(life: &ServerCertLife) -> Result<Key, OrderError> {
+    let cert = &life.cert;
+    Ok(Key {
+        fingerprint: cert.public_key().fingerprint()?,
+        algorithm: cert.public_key().algorithm().to_string(),
+        serial_number: cert
+            .serial_number()
+            .map(|serial| serial.to_string())
+            .unwrap_or_default(),
+        not_before: cert.validity().not_before.as_secs(),
+        not_after: cert.validity().not_after.as_secs(),
+        since: life.since.as_secs(),
+        retired: life.retired.map(antiphon_protocol::Timestamp::as_secs),
+        id_cert: base64::encode(cert.as_der()),
+    })
+}
+
+fn session(life: &SessionLife) -> Result<Session, OrderError> {
+    let cert = life.cert.as_ref();
+    Ok(Session {
+        session_id: life.session_id.as_str().to_owned(),
+        since: life.since.as_secs(),
+        ended: life.ended.map(antiphon_protocol::Timestamp::as_secs),
+        cert_not_after: cert.map(|cert| cert.validity().not_after.as_secs()),
+        fingerprint: cert
+            .map(|cert| cert.public_key().fingerprint())
+            .transpose()?,
+    })
+}

@@ -1,0 +1,192 @@
+//! The only place where an error becomes a status.
+
+use actix::MailboxError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use antiphon_actors::accounts::AccountsError;
+use antiphon_actors::cert_registry::RegistryError;
+use antiphon_actors::key_manager::KeyError;
+use antiphon_actors::storage::StorageError;
+use antiphon_protocol::CsrError;
+use serde::Serialize;
+
+/// Everything that a request can be refused with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ApiError {
+    #[error("There is nothing here.")]
+    NotFound,
+    #[error("This path does not take that method.")]
+    MethodNotAllowed,
+    #[error("The body is larger than {0} bytes.")]
+    PayloadTooLarge(usize),
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("A valid bearer token is needed.")]
+    Unauthorized,
+    #[error("Only administrators may do this.")]
+    NotAdministrator,
+    #[error("No such user is known here.")]
+    UserNotFound,
+    #[error("A user ID is a Snowflake or a federation ID such as alice@a.example.")]
+    InvalidUserId,
+    #[error(
+        "A timestamp is a whole number of UNIX seconds, at most 60 s ahead of this server's clock."
+    )]
+    InvalidTimestamp,
+    #[error("No server ID-Cert was in force at that time.")]
+    NoCertAtTime,
+    #[error("That federation ID is taken.")]
+    FederationIdTaken,
+    #[error("{0}")]
+    RegistrationClosed(&'static str),
+    #[error("The user name or the password is wrong.")]
+    InvalidCredentials,
+    #[error("A session with that ID exists; end it first or choose another ID.")]
+    SessionIdTaken,
+    #[error("The certification request was refused: {0}.")]
+    InvalidCsr(CsrError),
+    #[error("The server is busy; try again shortly.")]
+    Busy,
+    #[error("The server cannot store anything at the moment.")]
+    StorageFailed,
+    #[error("The server failed; its log says more under this answer's X-Request-Id.")]
+    Internal,
+}
+
+/// The body of every refusal.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    errcode: u16,
+    error: &'a str,
+    message: String,
+}
+
+impl ApiError {
+    fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "P2CORE_NOT_FOUND"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "P2CORE_METHOD_NOT_ALLOWED"),
+            Self::PayloadTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "P2CORE_PAYLOAD_TOO_LARGE"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "P2CORE_BAD_REQUEST"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "P2CORE_UNAUTHORIZED"),
+            Self::NotAdministrator => (StatusCode::FORBIDDEN, "P2CORE_NOT_ADMINISTRATOR"),
+            Self::UserNotFound => (StatusCode::NOT_FOUND, "P2CORE_USER_NOT_FOUND"),
+            Self::InvalidUserId => (StatusCode::BAD_REQUEST, "P2CORE_INVALID_USER_ID"),
+            Self::InvalidTimestamp => (StatusCode::BAD_REQUEST, "P2CORE_INVALID_TIMESTAMP"),
+            Self::NoCertAtTime => (StatusCode::NOT_FOUND, "P2CORE_NO_CERT_AT_TIME"),
+            Self::FederationIdTaken => (StatusCode::CONFLICT, "P2CORE_FEDERATION_ID_TAKEN"),
+            Self::RegistrationClosed(_) => (StatusCode::FORBIDDEN, "P2CORE_REGISTRATION_CLOSED"),
+            Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "P2CORE_INVALID_CREDENTIALS"),
+            Self::SessionIdTaken => (StatusCode::CONFLICT, "P2CORE_SESSION_ID_TAKEN"),
+            Self::InvalidCsr(_) => (StatusCode::BAD_REQUEST, "P2CORE_INVALID_CSR"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_BUSY"),
+            Self::StorageFailed => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_STORAGE_FAILED"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "P2CORE_INTERNAL"),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (status, error) = self.code();
+        let mut response = HttpResponse::build(status);
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, "5"));
+        }
+        response.json(Refusal {
+            errcode: status.as_u16(),
+            error,
+            message: self.to_string(),
+        })
+    }
+}
+
+/// A fault of the node's own: said in the log, under the request's ID, and not to the client.
+fn internal(error: &dyn std::error::Error) -> ApiError {
+    tracing::error!(%error, "a request failed");
+    ApiError::Internal
+}
+
+impl From<AccountsError> for ApiError {
+    fn from(error: AccountsError) -> Self {
+        match error {
+            AccountsError::RegistrationClosed => {
+                Self::RegistrationClosed("Registration is closed on this server.")
+            }
+            AccountsError::InviteNeeded => {
+                Self::RegistrationClosed("Registration on this server needs a valid invite.")
+            }
+            AccountsError::FederationIdTaken => Self::FederationIdTaken,
+            AccountsError::InvalidCredentials => Self::InvalidCredentials,
+            AccountsError::InvalidToken => Self::Unauthorized,
+            AccountsError::NoSuchUser => Self::UserNotFound,
+            AccountsError::Busy | AccountsError::Stopped => Self::Busy,
+            AccountsError::Csr(error) => Self::InvalidCsr(error),
+            AccountsError::Key(error) => error.into(),
+            AccountsError::Registry(error) => error.into(),
+            AccountsError::Storage(error) => error.into(),
+            // Nothing over HTTP asks for these.
+            AccountsError::NoSuchInvite
+            | AccountsError::ForeignUser
+            | AccountsError::Hashing(_) => internal(&error),
+        }
+    }
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::CertEnded | KeyError::Stopped => Self::Busy,
+            KeyError::Registry(error) => error.into(),
+            // The key file goes where the database goes, and fails with it.
+            KeyError::File { .. } => {
+                tracing::error!(%error, "a request failed");
+                Self::StorageFailed
+            }
+            KeyError::Issue(_) | KeyError::Encoding(_) => internal(&error),
+        }
+    }
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::InFuture => Self::InvalidTimestamp,
+            RegistryError::NoneInForce => Self::NoCertAtTime,
+            RegistryError::SessionIdTaken => Self::SessionIdTaken,
+            RegistryError::NoSuchSession => Self::NotFound,
+            RegistryError::Storage(error) => error.into(),
+            RegistryError::SerialNumberTaken | RegistryError::DamagedEntry(_) => internal(&error),
+        }
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::WritesRefused => Self::StorageFailed,
+            StorageError::Unreadable(_) | StorageError::Damaged { .. } => internal(&error),
+        }
+    }
+}
+
+impl From<CsrError> for ApiError {
+    fn from(error: CsrError) -> Self {
+        Self::InvalidCsr(error)
+    }
+}
+
+impl From<MailboxError> for ApiError {
+    fn from(_: MailboxError) -> Self {
+        // An actor is gone only while the node stops.
+        Self::Busy
+    }
+}

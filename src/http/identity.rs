@@ -1,0 +1,71 @@
+//! Registering.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Json, Payload};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use antiphon_actors::accounts::{Password, Register};
+use antiphon_protocol::{LocalName, Token};
+use serde::{Deserialize, Serialize};
+
+use super::error::ApiError;
+use super::{Doors, body};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    username: String,
+    password: Option<String>,
+    auth_payload: Option<AuthPayload>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthPayload {
+    invite: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Registered {
+    fid: String,
+    payload: UserPayload,
+}
+
+/// The ID that a user has here.
+#[derive(Serialize)]
+pub(super) struct UserPayload {
+    pub(super) user_id: String,
+}
+
+/// `POST /p2core/identity`: a new user of this server.
+pub(super) async fn register(
+    request: HttpRequest,
+    payload: Payload,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, ApiError> {
+    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let wish: Request = body::parse_object(&body)?;
+    let local_name = LocalName::parse(&wish.username)
+        .map_err(|error| ApiError::BadRequest(format!("The username is refused: {error}.")))?;
+    let password = wish.password.map(Password::new);
+    let password = password.filter(Password::is_acceptable).ok_or_else(|| {
+        let message = "A password of 8 to 1024 bytes is needed.".to_owned();
+        ApiError::BadRequest(message)
+    })?;
+    let invite = wish.auth_payload.and_then(|auth| auth.invite);
+    let user = doors
+        .accounts
+        .send(Register {
+            local_name,
+            password,
+            invite: invite.and_then(|invite| Token::parse(&invite)),
+        })
+        .await??;
+    let registered = Registered {
+        fid: user.fid.to_string(),
+        payload: UserPayload {
+            user_id: user.id.to_string(),
+        },
+    };
+    let answer = (Json(registered), StatusCode::CREATED);
+    Ok(answer.respond_to(&request).map_into_boxed_body())
+}

@@ -1,0 +1,136 @@
+//! The HTTP door: parse, ask one actor, answer. It owns nothing.
+//!
+//! [`routes`] is the table of everything that can be asked; one file per resource holds the
+//! handlers with their wire types. [`error`] is the only place where an error becomes a status.
+
+mod auth;
+mod body;
+mod error;
+mod identity;
+mod path;
+mod request_id;
+mod server_key;
+mod sessions;
+mod timestamp;
+mod user_certs;
+
+use actix::Addr;
+use actix_web::dev::Server;
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError as _, Route};
+use antiphon_actors::accounts::Accounts;
+use antiphon_actors::cert_registry::CertRegistry;
+use antiphon_actors::key_manager::KeyManager;
+use antiphon_protocol::Domain;
+
+use error::ApiError;
+
+/// Where handlers send their messages, and what they need to parse.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    /// Users and tokens.
+    pub accounts: Addr<Accounts>,
+    /// The server's key.
+    pub key_manager: Addr<KeyManager>,
+    /// The log.
+    pub registry: Addr<CertRegistry>,
+    /// The node's domain.
+    pub domain: Domain,
+    /// The largest request body, in bytes.
+    pub body_bytes: usize,
+}
+
+/// How long a stopping node waits for requests in flight, in seconds.
+const SHUTDOWN_SECONDS: u64 = 15;
+
+/// Everything that can be asked over HTTP.
+fn routes(service: &mut ServiceConfig) {
+    let get = web::get;
+    let post = web::post;
+    let delete = || web::delete().to(sessions::end);
+    service
+        .service(resource(
+            "/p2core/key/server",
+            vec![
+                (Method::GET, get().to(server_key::show)),
+                (Method::PUT, web::put().to(server_key::rotate)),
+            ],
+        ))
+        .service(resource(
+            "/p2core/key/user/{user_id}",
+            vec![(Method::GET, get().to(user_certs::list))],
+        ))
+        .service(resource(
+            "/p2core/identity",
+            vec![(Method::POST, post().to(identity::register))],
+        ))
+        // A session may be called `trust` or `idcert`, so these paths end sessions, too.
+        .service(resource(
+            "/p2core/session/trust",
+            vec![
+                (Method::POST, post().to(sessions::trust)),
+                (Method::DELETE, delete()),
+            ],
+        ))
+        .service(resource(
+            "/p2core/session/idcert",
+            vec![
+                (Method::POST, post().to(sessions::renew)),
+                (Method::DELETE, delete()),
+            ],
+        ))
+        .service(resource(
+            "/p2core/session/{session_id}",
+            vec![(Method::DELETE, delete())],
+        ))
+        .default_service(web::to(not_found));
+}
+
+/// One path with its methods; any other method is 405 with an `Allow` header.
+fn resource(path: &str, methods: Vec<(Method, Route)>) -> actix_web::Resource {
+    let names: Vec<_> = methods
+        .iter()
+        .map(|(method, _)| method.to_string())
+        .collect();
+    let allow = HeaderValue::from_str(&names.join(", ")).ok();
+    let not_allowed = move || {
+        let mut response = ApiError::MethodNotAllowed.error_response();
+        if let Some(allow) = allow.clone() {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        async { response }
+    };
+    let resource = web::resource(path).default_service(web::to(not_allowed));
+    methods
+        .into_iter()
+        .fold(resource, |resource, (_, route)| resource.route(route))
+}
+
+async fn not_found(_: HttpRequest) -> HttpResponse {
+    ApiError::NotFound.error_response()
+}
+
+/// Builds a server on `listener`; it runs once it is awaited.
+pub fn server(
+    listener: std::net::TcpListener,
+    tls: Option<rustls::ServerConfig>,
+    doors: Doors,
+) -> std::io::Result<Server> {
+    let doors = web::Data::new(doors);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::clone(&doors))
+            .wrap(from_fn(request_id::attach))
+            .configure(routes)
+    })
+    .disable_signals()
+    .shutdown_timeout(SHUTDOWN_SECONDS);
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
+    Ok(server.run())
+}

@@ -1,0 +1,40 @@
+//! The server's identity key: showing its ID-Cert, rotating it.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json, Payload};
+use antiphon_actors::cert_registry::ServerCertInForce;
+use antiphon_actors::key_manager::RotateServerKey;
+use antiphon_protocol::base64;
+
+use super::auth::Authenticated;
+use super::error::ApiError;
+use super::{Doors, body, timestamp};
+
+/// `GET /p2core/key/server`: the ID-Cert in force now or at a second, in Base64.
+pub(super) async fn show(
+    request: HttpRequest,
+    payload: Payload,
+    doors: Data<Doors>,
+) -> Result<Json<String>, ApiError> {
+    let at = timestamp::requested(&request, payload, &doors).await?;
+    let cert = doors.registry.send(ServerCertInForce { at }).await??;
+    Ok(Json(base64::encode(&cert)))
+}
+
+/// `PUT /p2core/key/server`: a new key; the answer is its public half in PEM.
+pub(super) async fn rotate(
+    Authenticated(caller): Authenticated,
+    request: HttpRequest,
+    payload: Payload,
+    doors: Data<Doors>,
+) -> Result<Json<String>, ApiError> {
+    if !caller.user.is_administrator {
+        return Err(ApiError::NotAdministrator);
+    }
+    body::expect_none(&request, payload, doors.body_bytes).await?;
+    let cert = doors.key_manager.send(RotateServerKey).await??;
+    let pem = cert.public_key().to_pem();
+    Ok(Json(
+        pem.map_err(antiphon_actors::key_manager::KeyError::from)?,
+    ))
+}

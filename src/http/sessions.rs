@@ -1,0 +1,137 @@
+//! Sessions: beginning one, renewing its ID-Cert, ending it.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use antiphon_actors::accounts::{
+    AccountsError, EndNamedSession, EndOwnSession, OpenSession, Password,
+};
+use antiphon_actors::cert_registry::RegistryError;
+use antiphon_actors::key_manager::{CertifySession, Purpose};
+use antiphon_protocol::{CsrError, IdCsr, LocalName, SessionId, VerifiedCsr, base64};
+use serde::{Deserialize, Serialize};
+
+use super::auth::Authenticated;
+use super::error::ApiError;
+use super::identity::UserPayload;
+use super::{Doors, body, path};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrustRequest {
+    username: String,
+    csr: String,
+    password: Option<String>,
+    #[serde(rename = "auth_payload")]
+    _auth_payload: Option<NoAuthPayload>,
+}
+
+/// Nothing but the password is asked for here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoAuthPayload {}
+
+#[derive(Serialize)]
+struct Trusted {
+    id_cert: String,
+    token: String,
+    payload: UserPayload,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenewRequest {
+    csr: String,
+}
+
+#[derive(Serialize)]
+struct Renewed {
+    id_cert: String,
+}
+
+/// `POST /p2core/session/trust`: a session for who knows the password, with an ID-Cert for the key
+/// in the request.
+pub(super) async fn trust(
+    request: HttpRequest,
+    payload: Payload,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, ApiError> {
+    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let wish: TrustRequest = body::parse_object(&body)?;
+    let opened = doors
+        .accounts
+        .send(OpenSession {
+            local_name: LocalName::parse(&wish.username).ok(),
+            password: Password::new(wish.password.unwrap_or_default()),
+            csr: parse_csr(&wish.csr),
+        })
+        .await??;
+    Ok(HttpResponse::Created().json(Trusted {
+        id_cert: base64::encode(opened.cert.as_der()),
+        token: opened.token.to_wire(),
+        payload: UserPayload {
+            user_id: opened.user.id.to_string(),
+        },
+    }))
+}
+
+/// `POST /p2core/session/idcert`: another ID-Cert for the session that asks.
+pub(super) async fn renew(
+    Authenticated(caller): Authenticated,
+    request: HttpRequest,
+    payload: Payload,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, ApiError> {
+    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let wish: RenewRequest = body::parse_object(&body)?;
+    let csr = parse_csr(&wish.csr)?;
+    csr.expect_fid(&caller.user.fid)?;
+    csr.expect_session_id(&caller.session_id)?;
+    let cert = doors
+        .key_manager
+        .send(CertifySession {
+            csr,
+            session: caller.session,
+            purpose: Purpose::Renew,
+        })
+        .await??;
+    Ok(HttpResponse::Created().json(Renewed {
+        id_cert: base64::encode(cert.as_der()),
+    }))
+}
+
+/// `DELETE /p2core/session/:session_id`: ends one of the caller's own sessions.
+pub(super) async fn end(
+    Authenticated(caller): Authenticated,
+    request: HttpRequest,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, ApiError> {
+    let own = EndOwnSession {
+        session: caller.session,
+    };
+    let named = path::last_segment(&request).and_then(|id| SessionId::parse(&id).ok());
+    let ended = match (path::raw_last_segment(&request), named) {
+        ("@me", _) => doors.accounts.send(own).await?,
+        (_, None) => return Err(ApiError::NotFound),
+        (_, Some(session_id)) => {
+            let is_me = session_id.as_str() == "@me";
+            let user = caller.user.id;
+            let named = EndNamedSession { user, session_id };
+            match doors.accounts.send(named).await? {
+                // `%40me` means the session of that name if there is one: clients differ in what
+                // they encode.
+                Err(AccountsError::Registry(RegistryError::NoSuchSession)) if is_me => {
+                    doors.accounts.send(own).await?
+                }
+                ended => ended,
+            }
+        }
+    };
+    ended?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Takes a CSR in as far as it can be judged without knowing who asks.
+fn parse_csr(text: &str) -> Result<VerifiedCsr, CsrError> {
+    let der = base64::decode(text).map_err(|_| CsrError::NotBase64)?;
+    IdCsr::from_der(&der)?.verify()
+}

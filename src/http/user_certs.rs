@@ -1,0 +1,28 @@
+//! The ID-Certs of a user.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json, Payload};
+use antiphon_actors::accounts::FindUser;
+use antiphon_actors::cert_registry::SessionCertsInForce;
+use antiphon_protocol::{UserId, base64};
+
+use super::error::ApiError;
+use super::{Doors, path, timestamp};
+
+/// `GET /p2core/key/user/:user_id`: one ID-Cert per session in force now or at a second, in
+/// Base64.
+pub(super) async fn list(
+    request: HttpRequest,
+    payload: Payload,
+    doors: Data<Doors>,
+) -> Result<Json<Vec<String>>, ApiError> {
+    let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
+    let user = user.ok_or(ApiError::InvalidUserId)?;
+    let at = timestamp::requested(&request, payload, &doors).await?;
+    let user = doors.accounts.send(FindUser { user }).await??.id;
+    let certs = doors
+        .registry
+        .send(SessionCertsInForce { user, at })
+        .await??;
+    Ok(Json(certs.iter().map(|der| base64::encode(der)).collect()))
+}

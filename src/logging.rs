@@ -1,0 +1,26 @@
+//! Logs: to standard error, for people or for machines.
+
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{Layer as _, filter::Targets, registry};
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging, once in the life of a process. Our own lines come from `log.level` on, those of
+/// libraries from `warn` on.
+pub fn start(log: &Log) -> Result<(), TryInitError> {
+    let level = log.level;
+    let libraries = level.min(tracing::Level::WARN);
+    let filter = Targets::new()
+        .with_default(libraries)
+        .with_target("antiphon", level)
+        .with_target("antiphon_actors", level)
+        .with_target("antiphon_protocol", level);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match log.format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    registry().with(lines.with_filter(filter)).try_init()
+}

@@ -1,0 +1,220 @@
+//! A node: its start and its stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix::{Addr, Arbiter, Context, MailboxError};
+use actix_web::dev::ServerHandle;
+use antiphon_actors::accounts::{self, Accounts, AccountsError};
+use antiphon_actors::cert_registry::{AppendServerCert, CertRegistry, RegistryError};
+use antiphon_actors::clock::SharedClock;
+use antiphon_actors::key_manager::{self, KeyError, KeyManager, RotateServerKey, StartError};
+use antiphon_actors::storage::{DataDir, DataDirError, OpenError, Storage};
+use antiphon_protocol::ServerCert;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::control;
+use crate::http::{self, Doors};
+use crate::tls::{self, TlsError};
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its identity.
+    pub cert: ServerCert,
+    server: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    control: control::Server,
+    arbiters: Vec<Arbiter>,
+    // Dropped last: the lock is held until everything else is closed.
+    data_dir: Arc<DataDir>,
+}
+
+/// Why a node could not start. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The store.
+    #[error(transparent)]
+    Storage(#[from] OpenError),
+    /// The log.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The server's identity.
+    #[error(transparent)]
+    Identity(#[from] StartError),
+    /// The key of a certificate that has ended could not be rotated.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The accounts.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    /// An actor ended while the node started.
+    #[error("a part of the node ended while it started")]
+    Mailbox(#[from] MailboxError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The operator's socket.
+    #[error("cannot make the control socket: {0}")]
+    Control(std::io::Error),
+}
+
+impl Node {
+    /// Starts a node; it answers once this returns. To be called within an actix system.
+    pub async fn start(config: &Config, clock: SharedClock) -> Result<Self, NodeError> {
+        // 1. What needs no data: a mistake here must leave nothing behind.
+        let tls = config
+            .listen
+            .tls
+            .as_ref()
+            .map(tls::server_config)
+            .transpose()?;
+        let address = config.listen.address;
+        let listening = |error| NodeError::Listen { address, error };
+        let listener = TcpListener::bind(address).map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+
+        // 2. The data directory, for this process alone, and the store in it.
+        let data_dir = Arc::new(DataDir::open(&config.data_dir, &config.domain)?);
+        let storage = Storage::open(&data_dir.db(), config.cache_mib)?;
+
+        // 3. The owners, each on a thread of its own, from the log upwards.
+        let mut arbiters = Vec::new();
+        let log = CertRegistry::open(storage.clone(), Arc::clone(&clock))?;
+        let (newest, log_time) = (log.newest_server_cert()?, log.log_time());
+        let is_first_start = newest.is_none();
+        let registry = start(log, &mut arbiters);
+        let keys = KeyManager::open(
+            key_settings(config),
+            Arc::clone(&clock),
+            &data_dir.keys(),
+            newest.map(|life| life.cert),
+            log_time,
+            registry.clone(),
+        )?;
+        let mut cert = keys.current_cert().clone();
+        let key_manager = start(keys, &mut arbiters);
+        let accounts = Accounts::open(
+            account_settings(config),
+            Arc::clone(&clock),
+            storage,
+            log_time,
+            key_manager.clone(),
+            registry.clone(),
+        )?;
+        let accounts = start(accounts, &mut arbiters);
+
+        // 4. An identity that is in force: logged, if it is new, and rotated, if it has ended.
+        if is_first_start {
+            registry
+                .send(AppendServerCert { cert: cert.clone() })
+                .await??;
+        }
+        data_dir.stamp(&config.domain)?;
+        if cert.validity().not_after < clock.now() {
+            cert = key_manager.send(RotateServerKey).await??;
+        }
+
+        // 5. The doors.
+        let doors = Doors {
+            accounts,
+            key_manager,
+            registry,
+            domain: config.domain.clone(),
+            body_bytes: config.body_bytes,
+        };
+        let control = control::Server::start(&data_dir.control_socket(), doors.clone())
+            .map_err(NodeError::Control)?;
+        let server = http::server(listener, tls, doors).map_err(listening_on(address))?;
+        let handle = server.handle();
+        Ok(Self {
+            address,
+            cert,
+            server: handle,
+            serving: tokio::task::spawn(server),
+            control,
+            arbiters,
+            data_dir,
+        })
+    }
+
+    /// Completes when the node has stopped serving by itself, which it does only if it fails.
+    pub async fn failed(&mut self) -> std::io::Error {
+        match (&mut self.serving).await {
+            Ok(Ok(())) => std::io::Error::other("the server ended"),
+            Ok(Err(error)) => error,
+            Err(error) => std::io::Error::other(error),
+        }
+    }
+
+    /// Stops accepting, finishes what is in flight, closes the store.
+    pub async fn stop(self) {
+        let Self {
+            server,
+            control,
+            arbiters,
+            data_dir,
+            ..
+        } = self;
+        server.stop(true).await;
+        control.stop().await;
+        let closing = tokio::task::spawn_blocking(move || {
+            for arbiter in arbiters {
+                arbiter.stop();
+                if arbiter.join().is_err() {
+                    tracing::error!("an actor ended in a panic");
+                }
+            }
+            drop(data_dir);
+        });
+        if let Err(error) = closing.await {
+            tracing::error!(%error, "the node did not close well");
+        }
+    }
+}
+
+/// Starts an actor on a thread of its own.
+fn start<A>(actor: A, arbiters: &mut Vec<Arbiter>) -> Addr<A>
+where
+    A: actix::Actor<Context = Context<A>> + Send,
+{
+    let arbiter = Arbiter::new();
+    let address = A::start_in_arbiter(&arbiter.handle(), move |_| actor);
+    arbiters.push(arbiter);
+    address
+}
+
+fn listening_on(address: SocketAddr) -> impl FnOnce(std::io::Error) -> NodeError {
+    move |error| NodeError::Listen { address, error }
+}
+
+fn key_settings(config: &Config) -> key_manager::Settings {
+    key_manager::Settings {
+        domain: config.domain.clone(),
+        algorithm: config.identity.algorithm,
+        server_cert_days: config.identity.server_cert_days,
+        session_cert_days: config.identity.session_cert_days,
+    }
+}
+
+fn account_settings(config: &Config) -> accounts::Settings {
+    accounts::Settings {
+        domain: config.domain.clone(),
+        registration: config.registration,
+        token_days: config.token_days,
+    }
+}

@@ -1,0 +1,59 @@
+//! TLS for the network door.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::TlsFiles;
+
+/// Why TLS cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file is not what it should be.
+    #[error("{}: not a PEM file with {expected}: {error}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        expected: &'static str,
+        /// Why it does not.
+        error: pem::Error,
+    },
+    /// Certificate and key do not do.
+    #[error("{}: {error}", path.display())]
+    Refused {
+        /// The certificate's file.
+        path: PathBuf,
+        /// Why.
+        error: rustls::Error,
+    },
+}
+
+/// Reads certificate and key.
+pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+    let unreadable = |path: &Path, expected| {
+        let path = path.to_owned();
+        move |error| TlsError::Pem {
+            path,
+            expected,
+            error,
+        }
+    };
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(unreadable(&files.certificate, "certificates"))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(unreadable(&files.key, "a private key"))?;
+    // One provider, named: with two in the tree there is no default.
+    ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(|error| TlsError::Refused {
+            path: files.certificate.clone(),
+            error,
+        })
+}
