@@ -1,5 +1,7 @@
 //! Logs: to standard error, for people or for machines.
 
+use std::io::{self, IsTerminal as _};
+
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -17,7 +19,9 @@ pub fn start(log: &Log) -> Result<(), TryInitError> {
         .with_target("antiphon", level)
         .with_target("antiphon_actors", level)
         .with_target("antiphon_protocol", level);
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     let lines = match log.format {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

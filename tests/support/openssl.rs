@@ -1,0 +1,32 @@
+//! The `openssl` program, as a judge of certificates that shares no code with us.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// Asserts that `openssl verify -CAfile server session` accepts a certificate.
+pub fn assert_verifies(session: &[u8], server: &[u8]) {
+    let directory = TempDir::new().unwrap();
+    let session = to_pem(session, &directory.path().join("session.pem"));
+    let server = to_pem(server, &directory.path().join("server.pem"));
+    let output = Command::new("openssl")
+        .args(["verify", "-CAfile", &server, &session])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn to_pem(der: &[u8], path: &Path) -> String {
+    let in_der = path.with_extension("der");
+    std::fs::write(&in_der, der).unwrap();
+    let converted = Command::new("openssl")
+        .args(["x509", "-inform", "DER", "-in"])
+        .arg(&in_der)
+        .arg("-out")
+        .arg(path)
+        .output()
+        .unwrap();
+    assert!(converted.status.success(), "{converted:?}");
+    path.to_str().unwrap().to_owned()
+}
