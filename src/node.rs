@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Addr, Arbiter, Context, MailboxError};
 use actix_web::dev::ServerHandle;
@@ -25,6 +26,7 @@ pub struct Node {
     pub address: SocketAddr,
     /// Its identity.
     pub cert: ServerCert,
+    doors: Doors,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     control: control::Server,
@@ -139,11 +141,12 @@ impl Node {
         };
         let control = control::Server::start(&data_dir.control_socket(), doors.clone())
             .map_err(NodeError::Control)?;
-        let server = http::server(listener, tls, doors).map_err(listening_on(address))?;
+        let server = http::server(listener, tls, doors.clone()).map_err(listening_on(address))?;
         let handle = server.handle();
         Ok(Self {
             address,
             cert,
+            doors,
             server: handle,
             serving: tokio::task::spawn(server),
             control,
@@ -152,12 +155,17 @@ impl Node {
         })
     }
 
-    /// Completes when the node has stopped serving by itself, which it does only if it fails.
+    /// Completes when the node can serve no longer: its server or one of its owners has ended,
+    /// which none of them does by itself. Whoever watches over the process starts it again.
     pub async fn failed(&mut self) -> std::io::Error {
-        match (&mut self.serving).await {
-            Ok(Ok(())) => std::io::Error::other("the server ended"),
-            Ok(Err(error)) => error,
-            Err(error) => std::io::Error::other(error),
+        let doors = &self.doors;
+        tokio::select! {
+            ended = &mut self.serving => match ended {
+                Ok(Ok(())) => std::io::Error::other("the server ended"),
+                Ok(Err(error)) => error,
+                Err(error) => std::io::Error::other(error),
+            },
+            () = owner_ended(doors) => std::io::Error::other("a part of the node has ended"),
         }
     }
 
@@ -184,6 +192,15 @@ impl Node {
         if let Err(error) = closing.await {
             tracing::error!(%error, "the node did not close well");
         }
+    }
+}
+
+/// Completes when an actor is gone. There is no event to wait for, so it looks every second.
+async fn owner_ended(doors: &Doors) {
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    while doors.accounts.connected() && doors.key_manager.connected() && doors.registry.connected()
+    {
+        look.tick().await;
     }
 }
 

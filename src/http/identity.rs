@@ -60,6 +60,7 @@ pub(super) async fn register(
             invite: invite.and_then(|invite| Token::parse(&invite)),
         })
         .await??;
+    tracing::info!(fid = %user.fid, "a user has registered");
     let registered = Registered {
         fid: user.fid.to_string(),
         payload: UserPayload {

@@ -33,6 +33,7 @@ pub(super) async fn rotate(
     }
     body::expect_none(&request, payload, doors.body_bytes).await?;
     let cert = doors.key_manager.send(RotateServerKey).await??;
+    tracing::info!(by = %caller.user.fid, "the server key has been rotated");
     let pem = cert.public_key().to_pem();
     Ok(Json(
         pem.map_err(antiphon_actors::key_manager::KeyError::from)?,

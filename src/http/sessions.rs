@@ -65,6 +65,8 @@ pub(super) async fn trust(
             csr: parse_csr(&wish.csr),
         })
         .await??;
+    let (fid, session_id) = (opened.cert.fid(), opened.cert.session_id());
+    tracing::info!(%fid, %session_id, "a session has begun");
     Ok(HttpResponse::Created().json(Trusted {
         id_cert: base64::encode(opened.cert.as_der()),
         token: opened.token.to_wire(),
@@ -94,6 +96,8 @@ pub(super) async fn renew(
             purpose: Purpose::Renew,
         })
         .await??;
+    let (fid, session_id) = (cert.fid(), cert.session_id());
+    tracing::info!(%fid, %session_id, "a session has another ID-Cert");
     Ok(HttpResponse::Created().json(Renewed {
         id_cert: base64::encode(cert.as_der()),
     }))
@@ -127,6 +131,7 @@ pub(super) async fn end(
         }
     };
     ended?;
+    tracing::info!(fid = %caller.user.fid, "a session has ended");
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -160,11 +160,6 @@ pub struct ListSessions {
 #[rtype(result = "Result<Vec<ServerCertLife>, RegistryError>")]
 pub struct ServerCerts;
 
-/// What "now" is: the clock's time, but never before the newest entry of the log.
-#[derive(Debug, Message)]
-#[rtype(result = "Timestamp")]
-pub struct Now;
-
 impl Event {
     pub(super) fn server_cert(cert: &ServerCert) -> Self {
         Self::ServerCert {

@@ -15,14 +15,12 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use actix::{
-    Actor, ActorFutureExt as _, Context, Handler, MessageResult, ResponseActFuture, WrapFuture as _,
-};
+use actix::{Actor, ActorFutureExt as _, Context, Handler, ResponseActFuture, WrapFuture as _};
 use antiphon_protocol::Timestamp;
 
 pub use error::RegistryError;
 pub use messages::{
-    AppendServerCert, EndSession, Event, ListSessions, LiveSession, Logged, Now, OpenSession,
+    AppendServerCert, EndSession, Event, ListSessions, LiveSession, Logged, OpenSession,
     RenewSession, ServerCertInForce, ServerCertLife, ServerCerts, SessionCertsInForce, SessionLife,
     SessionRef,
 };
@@ -239,13 +237,5 @@ impl Handler<ServerCerts> for CertRegistry {
 
     fn handle(&mut self, _: ServerCerts, _: &mut Context<Self>) -> Self::Result {
         self.store.server_certs(self.durable.sequence)
-    }
-}
-
-impl Handler<Now> for CertRegistry {
-    type Result = MessageResult<Now>;
-
-    fn handle(&mut self, _: Now, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.now())
     }
 }

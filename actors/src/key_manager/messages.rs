@@ -13,11 +13,6 @@ use crate::storage::WriteSet;
 #[rtype(result = "Result<ServerCert, KeyError>")]
 pub struct RotateServerKey;
 
-/// The certificate of the key that signs now.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<ServerCert, KeyError>")]
-pub struct CurrentKey;
-
 /// Signs a session's certificate and logs it.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<ActorCert, KeyError>")]

@@ -32,7 +32,7 @@ use rand_core::OsRng;
 use tokio::sync::oneshot;
 
 pub use error::{KeyError, StartError};
-pub use messages::{CertifySession, CurrentKey, Purpose, RotateServerKey};
+pub use messages::{CertifySession, Purpose, RotateServerKey};
 use rotation::Turn;
 use store::KeyFiles;
 
@@ -180,14 +180,6 @@ impl Actor for KeyManager {
 
     fn started(&mut self, context: &mut Context<Self>) {
         self.schedule_rotation(context);
-    }
-}
-
-impl Handler<CurrentKey> for KeyManager {
-    type Result = Result<ServerCert, KeyError>;
-
-    fn handle(&mut self, _: CurrentKey, _: &mut Context<Self>) -> Self::Result {
-        Ok(self.current.cert.clone())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rotations, one after the other.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use actix::fut::LocalBoxActorFuture;
 use actix::{
@@ -8,6 +9,7 @@ use actix::{
     Message, WrapFuture as _,
 };
 use antiphon_protocol::{ServerCert, Timestamp};
+use tokio::time::timeout;
 
 use super::{
     Identity, KeyError, KeyManager, RotateServerKey, SECONDS_A_DAY, Waiting, make_identity,
@@ -16,6 +18,10 @@ use crate::cert_registry::{AppendServerCert, Logged, RegistryError};
 
 /// How long to wait, in seconds, before a rotation that nobody asked for is tried again.
 const RETRY_AFTER: u64 = 60;
+
+/// How long to wait for the next second before looking at the clock again: somebody may have set
+/// it back.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// It is the turn of those who wait for a rotation.
 #[derive(Debug, Message)]
@@ -36,8 +42,8 @@ impl Handler<Turn> for KeyManager {
         let is_log_ahead = self.last_not_before > self.clock.now();
         if earliest > self.clock.now() && !is_log_ahead {
             self.reserved = Some(earliest);
-            let reached = self.clock.reached(earliest).into_actor(self);
-            context.spawn(reached.map(|(), _, context| context.notify(Turn)));
+            let reached = timeout(LOOK_AGAIN, self.clock.reached(earliest)).into_actor(self);
+            context.spawn(reached.map(|_, _, context| context.notify(Turn)));
             return AtomicResponse::new(Box::pin(actix::fut::ready(())));
         }
         self.reserved = None;
@@ -62,7 +68,6 @@ impl KeyManager {
         let identity = match make_identity(&self.settings, &self.files, at) {
             Ok(identity) => identity,
             Err(error) => {
-                tracing::error!(%error, "the server key cannot be rotated");
                 // Whoever has stopped waiting does not need to know.
                 let _ = asker.send(Err(error));
                 return self.rotate_for(waiting);
@@ -91,14 +96,7 @@ impl KeyManager {
     ) -> Result<ServerCert, KeyError> {
         // A failed commit may be on disk all the same, so both keys stay; the next start knows
         // which of them is needed.
-        let logged = match logging.map_err(KeyError::from) {
-            Ok(Ok(logged)) => logged,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the server key cannot be rotated");
-                return Err(error.into());
-            }
-            Err(error) => return Err(error),
-        };
+        let logged = logging??;
         let retired = std::mem::replace(&mut self.current, identity);
         self.last_not_before = logged.at;
         self.has_signed = false;
@@ -106,13 +104,7 @@ impl KeyManager {
         if let Err(error) = self.files.remove(retired.cert.public_key()) {
             tracing::warn!(%error, "the retired private key could not be destroyed");
         }
-        let cert = self.current.cert.clone();
-        tracing::info!(
-            fingerprint = cert.public_key().fingerprint()?,
-            not_after = cert.validity().not_after.as_secs(),
-            "the server has a new identity key"
-        );
-        Ok(cert)
+        Ok(self.current.cert.clone())
     }
 
     /// Sees to it that the key rotates before its certificate ends: early enough for session
@@ -135,7 +127,23 @@ impl KeyManager {
             manager.next_rotation = None;
             let retry = manager.clock.now().plus_secs(RETRY_AFTER);
             manager.rotate_at(retry, context);
-            context.notify(RotateServerKey);
+            let rotating = context.address().send(RotateServerKey).into_actor(manager);
+            context.spawn(rotating.map(|rotated, _, _| log_rotation(rotated)));
         })));
+    }
+}
+
+/// Tells the operator of a rotation that nobody asked for.
+fn log_rotation(rotated: Result<Result<ServerCert, KeyError>, MailboxError>) {
+    match rotated.map_err(KeyError::from) {
+        Ok(Ok(cert)) => tracing::info!(
+            not_after = cert.validity().not_after.as_secs(),
+            "the server key has been rotated, since its certificate was about to end"
+        ),
+        Ok(Err(error)) | Err(error) => tracing::error!(
+            %error,
+            "the server key, whose certificate is about to end, could not be rotated; \
+             the node tries again every minute"
+        ),
     }
 }
