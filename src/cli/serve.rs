@@ -23,6 +23,7 @@ async fn serve(config: &Config) -> Result<ExitCode, CliError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut node = Node::start(config, Arc::new(SystemClock)).await?;
     banner(config, &node);
+    tracing::info!(domain = %config.domain, address = %node.address, "started");
     let name = tokio::select! {
         name = first_of(&mut terminate, &mut interrupt) => name,
         error = node.failed() => return Err(CliError::Served(error)),

@@ -77,7 +77,12 @@ pub fn actor_name(fid: &str, session_id: &str) -> Name {
     let (local_name, domain) = fid.split_once('@').unwrap();
     let mut rdns: Vec<_> = domain
         .rsplit('.')
-        .map(|label| rdn("0.9.2342.19200300.100.1.25", &Ia5StringRef::new(label).unwrap()))
+        .map(|label| {
+            rdn(
+                "0.9.2342.19200300.100.1.25",
+                &Ia5StringRef::new(label).unwrap(),
+            )
+        })
         .collect();
     let utf8 = |text| Utf8StringRef::new(text).unwrap();
     rdns.push(rdn("0.9.2342.19200300.100.1.1", &utf8(fid)));

@@ -100,7 +100,11 @@ impl Api {
     /// Rotates the server key as an administrator; returns the new public key in PEM.
     pub async fn rotate_server_key(&self, administrator: &Session) -> String {
         let request = self.request(Method::PUT, "/key/server");
-        let response = request.bearer_auth(&administrator.token).send().await.unwrap();
+        let response = request
+            .bearer_auth(&administrator.token)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         response.json().await.unwrap()
     }
@@ -136,7 +140,10 @@ pub fn decode(value: &Value) -> Vec<u8> {
 pub async fn assert_refused(response: Response, status: u16, error: &str) -> String {
     assert_eq!(response.status().as_u16(), status);
     let content_type = response.headers()["content-type"].to_str().unwrap();
-    assert!(content_type.starts_with("application/json"), "{content_type}");
+    assert!(
+        content_type.starts_with("application/json"),
+        "{content_type}"
+    );
     let body: Value = response.json().await.unwrap();
     let members: Vec<_> = body.as_object().unwrap().keys().collect();
     assert_eq!(members, ["errcode", "error", "message"]);
