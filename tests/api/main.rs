@@ -1,8 +1,21 @@
 //! The node through its public door: real nodes on port 0, real keys, HTTP.
 
-#![allow(missing_docs)]
+// Tests may stop at the first surprise.
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod authorisation;
+mod certificates;
+mod errors;
+mod identity;
 mod server_key;
+mod sessions;
+mod user_certs;

@@ -1,6 +1,13 @@
 //! The program as an operator runs it: the real binary, its command line, signals and kills.
 
-#![allow(missing_docs)]
+// Tests may stop at the first surprise.
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,6 +6,7 @@
 pub mod client_key;
 pub mod node;
 pub mod openssl;
+pub mod polyproto_keys;
 
 use std::sync::Once;
 

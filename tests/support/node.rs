@@ -83,7 +83,13 @@ impl TestNode {
 
     /// Stops the node well and starts it again on the same data.
     pub async fn restart(self) -> Self {
+        self.restart_after(|| ()).await
+    }
+
+    /// The same, with something happening while it is off.
+    pub async fn restart_after(self, meanwhile: impl FnOnce()) -> Self {
         self.node.stop().await;
+        meanwhile();
         Self::open(self.data, self.settings, self.clock)
             .await
             .unwrap()

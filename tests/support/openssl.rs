@@ -30,3 +30,16 @@ fn to_pem(der: &[u8], path: &Path) -> String {
     assert!(converted.status.success(), "{converted:?}");
     path.to_str().unwrap().to_owned()
 }
+
+/// The same, as of a second.
+pub fn assert_verifies_at(session: &[u8], server: &[u8], at: u64) {
+    let directory = TempDir::new().unwrap();
+    let session = to_pem(session, &directory.path().join("session.pem"));
+    let server = to_pem(server, &directory.path().join("server.pem"));
+    let at = at.to_string();
+    let output = Command::new("openssl")
+        .args(["verify", "-attime", &at, "-CAfile", &server, &session])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}

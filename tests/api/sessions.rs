@@ -1,0 +1,216 @@
+//! `/p2core/session/…`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::node::TestNode;
+use crate::support::{Api, ClientKey, PASSWORD, Session, assert_refused, decode, openssl};
+
+const NOW: u64 = 1_800_000_000;
+
+async fn end(api: &Api, session: &Session, encoded: &str) -> reqwest::Response {
+    api.request(Method::DELETE, &format!("/session/{encoded}"))
+        .bearer_auth(&session.token)
+        .send()
+        .await
+        .unwrap()
+}
+
+async fn renew(api: &Api, session: &Session, csr: &[u8]) -> reqwest::Response {
+    api.request(Method::POST, "/session/idcert")
+        .bearer_auth(&session.token)
+        .json(&json!({ "csr": STANDARD.encode(csr) }))
+        .send()
+        .await
+        .unwrap()
+}
+
+#[actix_web::test]
+async fn wrong_users_and_passwords_get_the_same_answer() {
+    let node = TestNode::start().await;
+    node.api.register("alice").await;
+    let csr = STANDARD.encode(ClientKey::p256().csr("alice@a.example", "phone"));
+    let mut messages = Vec::new();
+    for (name, password) in [
+        ("alice", json!("wrong password")),
+        ("nobody", json!(PASSWORD)),
+        ("not a name", json!(PASSWORD)),
+        ("alice", Value::Null),
+        ("alice", json!("")),
+    ] {
+        let body = json!({ "username": name, "password": password, "csr": csr });
+        let response = node.api.post("/session/trust", &body).await;
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        messages.push(assert_refused(response, 401, "P2CORE_INVALID_CREDENTIALS").await);
+    }
+    messages.dedup();
+    assert_eq!(messages.len(), 1);
+    let body = json!({ "username": "ALICE", "password": PASSWORD, "csr": csr });
+    assert_eq!(node.api.post("/session/trust", &body).await.status(), 201);
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn a_refused_csr_says_why() {
+    let node = TestNode::start().await;
+    node.api.register("alice").await;
+    let key = ClientKey::p256();
+    let good = key.csr("alice@a.example", "phone");
+    let mut forged = good.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let trailing = [good.clone(), vec![0]].concat();
+    let wrapped = STANDARD.encode(&good);
+    let (head, tail) = wrapped.split_at(64);
+    let cases = [
+        (URL_SAFE_NO_PAD.encode(&good), "Base64"),
+        (format!("{head}\n{tail}"), "Base64"),
+        (STANDARD.encode("nonsense"), "PKCS#10"),
+        (STANDARD.encode(&trailing), "PKCS#10"),
+        (STANDARD.encode(&forged), "signature"),
+        (
+            STANDARD.encode(key.csr("bob@a.example", "phone")),
+            "federation ID",
+        ),
+        (
+            STANDARD.encode(key.csr("alice@b.example", "phone")),
+            "federation ID",
+        ),
+        (
+            STANDARD.encode(key.csr("alice@a.example", &"x".repeat(33))),
+            "session ID",
+        ),
+    ];
+    for (csr, check) in cases {
+        let body = json!({ "username": "alice", "password": PASSWORD, "csr": csr });
+        let response = node.api.post("/session/trust", &body).await;
+        let message = assert_refused(response, 400, "P2CORE_INVALID_CSR").await;
+        assert!(message.contains(check), "{message}");
+    }
+    assert!(
+        node.api
+            .user_certs("alice@a.example", None)
+            .await
+            .is_empty()
+    );
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn a_session_id_is_taken_until_its_session_ends() {
+    let (node, clock) = TestNode::start_at(NOW).await;
+    let api = &node.api;
+    api.register("alice").await;
+    let phone = api.trust("alice", "phone", &ClientKey::p256()).await;
+    let laptop = api.trust("alice", "laptop", &ClientKey::ed25519()).await;
+    let again = api.try_trust("alice", "phone", &ClientKey::p256()).await;
+    assert_refused(again, 409, "P2CORE_SESSION_ID_TAKEN").await;
+    clock.advance(10);
+    assert_eq!(end(api, &laptop, "phone").await.status(), 204);
+    assert_refused(end(api, &phone, "@me").await, 401, "P2CORE_UNAUTHORIZED").await;
+    clock.advance(10);
+    let second = api.trust("alice", "phone", &ClientKey::p256()).await;
+    let now = api.user_certs("alice@a.example", None).await;
+    assert_eq!(now, [laptop.id_cert.clone(), second.id_cert]);
+    let then = api.user_certs("alice@a.example", Some(NOW + 9)).await;
+    assert_eq!(then, [phone.id_cert, laptop.id_cert.clone()]);
+    let between = api.user_certs("alice@a.example", Some(NOW + 10)).await;
+    assert_eq!(between, [laptop.id_cert]);
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn sessions_of_any_name_can_be_ended() {
+    let node = TestNode::start().await;
+    let api = &node.api;
+    api.register("alice").await;
+    api.register("bob").await;
+    let desk = api.trust("alice", "desk", &ClientKey::p256()).await;
+    api.trust("bob", "bobs", &ClientKey::p256()).await;
+    let long = "x".repeat(32);
+    let names = [
+        ("trust", "trust"),
+        ("idcert", "idcert"),
+        ("a/b", "a%2Fb"),
+        ("100%", "100%25"),
+        ("@me", "%40me"),
+        ("a b?c#d", "a%20b%3Fc%23d"),
+        ("\n", "%0A"),
+        (long.as_str(), long.as_str()),
+    ];
+    for (name, encoded) in names {
+        let session = api.trust("alice", name, &ClientKey::ed25519()).await;
+        assert_eq!(end(api, &desk, encoded).await.status(), 204, "{name:?}");
+        assert_refused(end(api, &session, "@me").await, 401, "P2CORE_UNAUTHORIZED").await;
+        if name != "@me" {
+            assert_refused(end(api, &desk, encoded).await, 404, "P2CORE_NOT_FOUND").await;
+        }
+    }
+    for unknown in ["bobs", "never", "%ff", &"x".repeat(33)] {
+        assert_refused(end(api, &desk, unknown).await, 404, "P2CORE_NOT_FOUND").await;
+    }
+    assert_eq!(
+        api.user_certs("alice@a.example", None).await,
+        [desk.id_cert.clone()]
+    );
+    assert_eq!(end(api, &desk, "@me").await.status(), 204);
+    assert!(api.user_certs("alice@a.example", None).await.is_empty());
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn a_renewal_replaces_the_certificate_from_now_on() {
+    let (node, clock) = TestNode::start_at(NOW).await;
+    let api = &node.api;
+    api.register("alice").await;
+    let phone = api.trust("alice", "phone", &ClientKey::p256()).await;
+    clock.advance(5);
+    let key = ClientKey::ed25519();
+    for (csr, check) in [
+        (key.csr("alice@a.example", "other"), "session ID"),
+        (key.csr("bob@a.example", "phone"), "federation ID"),
+    ] {
+        let response = renew(api, &phone, &csr).await;
+        let message = assert_refused(response, 400, "P2CORE_INVALID_CSR").await;
+        assert!(message.contains(check), "{message}");
+    }
+    let response = renew(api, &phone, &key.csr("alice@a.example", "phone")).await;
+    assert_eq!(response.status(), 201);
+    let body: Value = response.json().await.unwrap();
+    let renewed = decode(&body["id_cert"]);
+    assert_eq!(
+        api.user_certs("alice@a.example", None).await,
+        [renewed.clone()]
+    );
+    let then = api.user_certs("alice@a.example", Some(NOW + 4)).await;
+    assert_eq!(then, [phone.id_cert.clone()]);
+    let server = api.server_cert(None).await;
+    openssl::assert_verifies_at(&renewed, &server, NOW + 6);
+    // At its notAfter it is in force for the last time.
+    let last = NOW + 5 + 60 * 86_400;
+    clock.set(antiphon_protocol::Timestamp::from_secs(last + 1));
+    assert_eq!(
+        api.user_certs("alice@a.example", Some(last)).await,
+        [renewed]
+    );
+    assert!(api.user_certs("alice@a.example", None).await.is_empty());
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn a_token_dies_at_its_last_second_and_not_before() {
+    let (node, clock) = TestNode::start_at(NOW).await;
+    node.api.register("alice").await;
+    let alice = node.api.trust("alice", "phone", &ClientKey::p256()).await;
+    clock.advance(30 * 86_400 - 1);
+    assert_refused(end(&node.api, &alice, "x").await, 404, "P2CORE_NOT_FOUND").await;
+    clock.advance(1);
+    assert_refused(
+        end(&node.api, &alice, "x").await,
+        401,
+        "P2CORE_UNAUTHORIZED",
+    )
+    .await;
+    node.stop().await;
+}
