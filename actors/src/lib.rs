@@ -24,3 +24,5 @@ pub mod cert_registry;
 pub mod clock;
 pub mod key_manager;
 pub mod storage;
+#[cfg(test)]
+mod test_support;

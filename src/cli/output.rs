@@ -1,20 +1,21 @@
 //! Printing.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)] // This is where the program prints.
+use std::io::Write as _;
 
 use serde::Serialize;
 
 use super::CliError;
 use antiphon_protocol::Timestamp;
 
-/// A line on standard output.
+/// A line on standard output. Whoever has closed it does not want to read on, which must not stop
+/// a node that is just starting; `println!` would panic.
 pub(super) fn line(text: impl std::fmt::Display) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A failure, on standard error.
 pub(super) fn error_line(error: &CliError) {
-    eprintln!("antiphon: {error}");
+    let _ = writeln!(std::io::stderr(), "antiphon: {error}");
 }
 
 /// JSON on standard output.

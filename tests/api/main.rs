@@ -1,8 +1,10 @@
 //! The node through its public door: real nodes on port 0, real keys, HTTP.
 
-// Tests may stop at the first surprise.
+// Tests may stop at the first surprise, and say what they expect as it reads best.
 #![allow(
+    clippy::cloned_ref_to_slice_refs,
     missing_docs,
+    unreachable_pub,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -3,6 +3,7 @@
 // Tests may stop at the first surprise.
 #![allow(
     missing_docs,
+    unreachable_pub,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -11,3 +12,9 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod cli;
+mod config;
+mod kills;
+mod program;
+mod starts;

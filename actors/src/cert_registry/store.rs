@@ -91,6 +91,13 @@ impl Record for Number {
     const VERSION: u8 = 1;
 }
 
+#[cfg(test)]
+impl Entry {
+    pub(super) fn previous(&self) -> [u8; 32] {
+        self.previous
+    }
+}
+
 impl Store {
     pub(super) fn new(storage: Storage) -> Self {
         Self { storage }

@@ -1,1 +1,246 @@
-//! Tests.
+//! "Which key signed this" has one answer, whatever rotates when.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::{Actor as _, Addr, Arbiter};
+use antiphon_protocol::{ActorCert, Domain, KeyAlgorithm, ServerCert, Snowflake, Timestamp};
+use tempfile::TempDir;
+
+use super::*;
+use crate::cert_registry::{AppendServerCert, ServerCertInForce, SessionRef};
+use crate::clock::{Clock as _, ManualClock};
+use crate::storage::{Storage, WriteSet};
+use crate::test_support::{Random, verified_csr};
+
+const START: u64 = 1_800_000_000;
+
+struct Running {
+    manager: Addr<KeyManager>,
+    registry: Addr<CertRegistry>,
+    arbiters: Vec<Arbiter>,
+}
+
+struct Place {
+    directory: TempDir,
+    clock: ManualClock,
+    sessions: u64,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        std::fs::create_dir(directory.path().join("keys")).unwrap();
+        Self {
+            directory,
+            clock: ManualClock::at(Timestamp::from_secs(START)),
+            sessions: 0,
+        }
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.directory.path().join("keys")
+    }
+
+    fn key_files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.keys()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    async fn start(&self) -> Running {
+        let storage = Storage::open(&self.directory.path().join("db"), 8).unwrap();
+        let log = CertRegistry::open(storage, Arc::new(self.clock.clone())).unwrap();
+        let newest = log.newest_server_cert().unwrap().map(|life| life.cert);
+        let log_time = log.log_time();
+        let is_first_start = newest.is_none();
+        let arbiters = vec![Arbiter::new(), Arbiter::new()];
+        let registry = CertRegistry::start_in_arbiter(&arbiters[0].handle(), move |_| log);
+        let settings = Settings {
+            domain: Domain::parse("a.example").unwrap(),
+            algorithm: KeyAlgorithm::Ed25519,
+            server_cert_days: 180,
+            session_cert_days: 60,
+        };
+        let clock = Arc::new(self.clock.clone());
+        let manager = KeyManager::open(
+            settings,
+            clock,
+            &self.keys(),
+            newest,
+            log_time,
+            registry.clone(),
+        );
+        let manager = manager.unwrap();
+        let cert = manager.current_cert().clone();
+        let manager = KeyManager::start_in_arbiter(&arbiters[1].handle(), move |_| manager);
+        if is_first_start {
+            registry
+                .send(AppendServerCert { cert })
+                .await
+                .unwrap()
+                .unwrap();
+        }
+        Running {
+            manager,
+            registry,
+            arbiters,
+        }
+    }
+
+    /// A certificate for a new session.
+    fn certify(&mut self) -> CertifySession {
+        self.sessions += 1;
+        CertifySession {
+            csr: verified_csr("alice", &format!("s{}", self.sessions)),
+            session: SessionRef {
+                user: Snowflake::from_u64(1),
+                session: Snowflake::from_u64(self.sessions),
+            },
+            purpose: Purpose::Open {
+                rider: WriteSet::new(),
+            },
+        }
+    }
+}
+
+impl Running {
+    async fn check(&self, cert: &ActorCert) {
+        let at = Some(cert.validity().not_before);
+        let server = self
+            .registry
+            .send(ServerCertInForce { at })
+            .await
+            .unwrap()
+            .unwrap();
+        cert.verify(&ServerCert::from_der(&server).unwrap())
+            .unwrap();
+    }
+
+    fn stop(self) {
+        for arbiter in self.arbiters {
+            arbiter.stop();
+            arbiter.join().unwrap();
+        }
+    }
+}
+
+#[actix::test]
+async fn the_server_cert_at_not_before_verifies_whatever_happens() {
+    for seed in 1..=8 {
+        let mut random = Random(seed);
+        let mut place = Place::new();
+        let mut running = place.start().await;
+        let mut certs: Vec<ActorCert> = Vec::new();
+        for _ in 0..60 {
+            match random.below(6) {
+                0 | 1 => {
+                    let cert = running
+                        .manager
+                        .send(place.certify())
+                        .await
+                        .unwrap()
+                        .unwrap();
+                    if let Some(before) = certs.last() {
+                        let (earlier, later) = (before.validity(), cert.validity());
+                        assert!(
+                            earlier.not_before <= later.not_before,
+                            "notBefore went back"
+                        );
+                    }
+                    certs.push(cert);
+                }
+                2 => {
+                    // Three at once, signing meanwhile; the clock lets them go.
+                    let rotations = [(); 3].map(|()| running.manager.send(RotateServerKey));
+                    let cert = running
+                        .manager
+                        .send(place.certify())
+                        .await
+                        .unwrap()
+                        .unwrap();
+                    certs.push(cert);
+                    place.clock.advance(1);
+                    let mut keys = Vec::new();
+                    for rotation in rotations {
+                        let cert = rotation.await.unwrap().unwrap();
+                        keys.push(cert.public_key().fingerprint().unwrap());
+                    }
+                    keys.dedup();
+                    assert_eq!(keys.len(), 3);
+                }
+                3 => place.clock.advance(random.below(3)),
+                4 => place
+                    .clock
+                    .set(place.clock.now().minus_secs(random.below(100))),
+                _ => {
+                    running.stop();
+                    running = place.start().await;
+                }
+            }
+            assert_eq!(place.key_files().len(), 1);
+        }
+        for cert in &certs {
+            running.check(cert).await;
+        }
+        running.stop();
+    }
+}
+
+#[actix::test]
+async fn a_rotation_waits_only_if_the_key_has_signed_in_this_second() {
+    let mut place = Place::new();
+    let running = place.start().await;
+    // Nothing signed: any number in the same second.
+    for _ in 0..3 {
+        let cert = running
+            .manager
+            .send(RotateServerKey)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(cert.validity().not_before.as_secs(), START);
+    }
+    let signed = running
+        .manager
+        .send(place.certify())
+        .await
+        .unwrap()
+        .unwrap();
+    let rotation = running.manager.send(RotateServerKey);
+    // Signing goes on, with the retiring key.
+    let meanwhile = running
+        .manager
+        .send(place.certify())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(meanwhile.validity().not_before.as_secs(), START);
+    place.clock.advance(1);
+    let cert = rotation.await.unwrap().unwrap();
+    assert_eq!(cert.validity().not_before.as_secs(), START + 1);
+    running.check(&signed).await;
+    running.check(&meanwhile).await;
+    running.stop();
+}
+
+#[actix::test]
+async fn a_clock_set_back_does_not_hold_up_a_rotation() {
+    let mut place = Place::new();
+    let running = place.start().await;
+    let signed = running
+        .manager
+        .send(place.certify())
+        .await
+        .unwrap()
+        .unwrap();
+    place.clock.set(Timestamp::from_secs(START - 5000));
+    let cert = running
+        .manager
+        .send(RotateServerKey)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(cert.validity().not_before.as_secs(), START + 1);
+    running.check(&signed).await;
+    running.stop();
+}

@@ -1,0 +1,147 @@
+//! Configuration: what is refused, and who wins.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::program::{Place, one_line};
+
+fn effective(place: &Place, arguments: &[&str]) -> Vec<(String, String, String)> {
+    let arguments = [&["check-config", "--json"], arguments].concat();
+    let rows: Vec<Value> = serde_json::from_str(&place.ok(&arguments)).unwrap();
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    rows.iter()
+        .map(|row| (text(row, "key"), text(row, "value"), text(row, "origin")))
+        .collect()
+}
+
+fn value_of(rows: &[(String, String, String)], key: &str) -> (String, String) {
+    let row = rows.iter().find(|row| row.0 == key).unwrap();
+    (row.1.clone(), row.2.clone())
+}
+
+#[test]
+fn the_shipped_file_says_the_defaults() {
+    let place = Place::new();
+    let without: Vec<_> = effective(&place, &[])
+        .into_iter()
+        .map(|row| (row.0, row.1))
+        .collect();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+    fs::copy(shipped, place.path("config.toml")).unwrap();
+    let with = effective(&place, &[]);
+    assert!(with.iter().any(|row| row.2 == "config.toml"));
+    let with: Vec<_> = with.into_iter().map(|row| (row.0, row.1)).collect();
+    assert_eq!(with, without);
+}
+
+#[test]
+fn flags_beat_variables_and_variables_beat_the_file() {
+    let place = Place::new();
+    fs::write(place.path("my.toml"), "[sessions]\ntoken_days = 1\n").unwrap();
+    let rows = effective(&place, &["--config", "my.toml"]);
+    assert_eq!(
+        value_of(&rows, "sessions.token_days"),
+        ("1".into(), "my.toml".into())
+    );
+    let checked = |arguments: &[&str]| {
+        let mut command = place.command(&["check-config", "--json", "--config", "my.toml"]);
+        let output = command
+            .args(arguments)
+            .env("ANTIPHON_SESSIONS__TOKEN_DAYS", "2")
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert!(checked(&[]).contains("environment variable ANTIPHON_SESSIONS__TOKEN_DAYS"));
+    assert!(checked(&["--set", "sessions.token_days=3"]).contains("flag --set"));
+}
+
+#[test]
+fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
+    let place = Place::new();
+    let cases = [
+        (
+            "domian = \"a\"",
+            &["config.toml", "domian", "did you mean domain?"][..],
+        ),
+        (
+            "[listen]\nadress = \"x\"",
+            &["listen.adress", "listen.address", "listen.tls_key"],
+        ),
+        ("domain = \"a_b\"", &["config.toml", "domain", "a.example"]),
+        ("domain = 1", &["domain", "a.example"]),
+        (
+            "[listen]\naddress = \"localhost\"",
+            &["listen.address", "IP address and port"],
+        ),
+        (
+            "[listen]\ntls_key = \"k.pem\"",
+            &["listen.tls_key", "together with"],
+        ),
+        (
+            "[identity]\nalgorithm = \"rsa\"",
+            &["identity.algorithm", "\"p256\" or \"ed25519\""],
+        ),
+        (
+            "[identity]\nserver_cert_days = 0",
+            &["identity.server_cert_days", "1 to 3650"],
+        ),
+        (
+            "[identity]\nsession_cert_days = 181",
+            &["identity.session_cert_days"],
+        ),
+        (
+            "[registration]\nmode = \"opne\"",
+            &["registration.mode", "\"invite\""],
+        ),
+        (
+            "[sessions]\ntoken_days = \"30\"",
+            &["sessions.token_days", "whole number"],
+        ),
+        (
+            "[key_packages]\nlow_watermark = 101",
+            &["key_packages.low_watermark"],
+        ),
+        (
+            "[federation]\nenabled = 1",
+            &["federation.enabled", "true or false"],
+        ),
+        ("[federation]\nblock = [\"-_-\"]", &["federation.block"]),
+        (
+            "[federation.hosts]\n\"b.example\" = \"b\"",
+            &["federation.hosts", "http://"],
+        ),
+        ("[limits]\nbody_bytes = -1", &["limits.body_bytes"]),
+        (
+            "[storage]\ncache_mib = 1",
+            &["storage.cache_mib", "8 to 65536"],
+        ),
+        ("[log]\nlevel = \"loud\"", &["log.level", "\"debug\""]),
+        ("domain = ", &["config.toml", "line 1"]),
+    ];
+    for (text, expected) in cases {
+        fs::write(place.path("config.toml"), text).unwrap();
+        let line = place.fails(&["serve"], 2);
+        for part in expected {
+            assert!(line.contains(part), "{text}: {line}");
+        }
+    }
+    fs::write(place.path("config.toml"), "").unwrap();
+    let output = place
+        .command(&["serve"])
+        .env("ANTIPHON_LISTEN__ADRESS", "x")
+        .output()
+        .unwrap();
+    assert!(one_line(&output, 2).contains("ANTIPHON_LISTEN__ADRESS"));
+    assert!(place.fails(&["--set", "no.such=1"], 2).contains("no.such"));
+    assert!(
+        place
+            .fails(&["--config", "gone.toml"], 2)
+            .contains("gone.toml")
+    );
+    assert!(
+        !place.data().exists(),
+        "a refused start left something behind"
+    );
+}

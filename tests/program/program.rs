@@ -1,0 +1,150 @@
+//! A running program, and commands that talk to it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::Api;
+use crate::support::node::DOMAIN;
+
+/// A folder in which the program runs; without a configuration file at first.
+pub struct Place {
+    pub folder: TempDir,
+}
+
+/// A node that runs in a place; killed when dropped.
+pub struct Program {
+    pub api: Api,
+    child: Child,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self { folder }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The program with these arguments, in this place, knowing nothing of our environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_antiphon"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; returns what it prints.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with `code` and one line on standard error; returns the line.
+    pub fn fails(&self, arguments: &[&str], code: i32) -> String {
+        one_line(&self.run(arguments), code)
+    }
+
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Starts a node that is open for registration.
+    pub fn start(&self) -> Program {
+        let mut child = self
+            .command(&[
+                "--domain",
+                DOMAIN,
+                "--listen",
+                "127.0.0.1:0",
+                "--set",
+                "registration.mode=open",
+            ])
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(self.path("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let address = stdout.lines().find_map(|line| {
+            let line = line.unwrap();
+            Some(line.trim().strip_prefix("address")?.trim().to_owned())
+        });
+        let log = || std::fs::read_to_string(self.path("log")).unwrap();
+        let address = address.unwrap_or_else(|| panic!("did not start: {}", log()));
+        Program {
+            api: Api::new(address, DOMAIN),
+            child,
+        }
+    }
+}
+
+impl Program {
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal and waits for the end.
+    pub fn end(&mut self, signal: &str) -> Option<i32> {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Asserts an exit code and one line on standard error; returns the line.
+pub fn one_line(output: &Output, code: i32) -> String {
+    let line = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{line}");
+    assert_eq!(line.matches('\n').count(), 1, "{line}");
+    line
+}
+
+/// The private key files of a node.
+pub fn key_files(data: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data.join("keys")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}

@@ -1,0 +1,172 @@
+//! Starts that must be refused, starts that must recover, and the stop.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::program::{Place, key_files};
+use crate::support::{ClientKey, PASSWORD};
+
+const SERVE: [&str; 4] = ["--domain", "a.example", "--listen", "127.0.0.1:0"];
+
+#[tokio::test]
+async fn a_second_process_is_refused() {
+    let place = Place::new();
+    let _program = place.start();
+    let line = place.fails(&SERVE, 1);
+    assert!(line.contains("in use by another process"), "{line}");
+}
+
+#[test]
+fn another_domain_is_refused() {
+    let place = Place::new();
+    place.start().kill();
+    let line = place.fails(&["--domain", "b.example", "--listen", "127.0.0.1:0"], 1);
+    assert!(line.contains("belongs to the domain a.example"), "{line}");
+}
+
+#[test]
+fn files_are_for_the_owner_alone() {
+    let place = Place::new();
+    let _program = place.start();
+    let data = place.data();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("keys")), 0o700);
+    assert_eq!(mode(&data.join("control.sock")), 0o600);
+    for key in key_files(&data) {
+        assert_eq!(mode(&key), 0o600);
+    }
+}
+
+#[test]
+fn a_key_that_is_lost_or_spoilt_stops_the_start_and_none_is_made_in_its_place() {
+    let place = Place::new();
+    place.start().kill();
+    let key = key_files(&place.data()).remove(0);
+    let good = fs::read(&key).unwrap();
+    let other = Place::new();
+    other.start().kill();
+    let foreign = fs::read(&key_files(&other.data())[0]).unwrap();
+    let cases: [(Option<&[u8]>, &str); 4] = [
+        (None, "is missing"),
+        (Some(b""), "cannot be read"),
+        (
+            Some(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+            "cannot be read",
+        ),
+        (Some(&foreign), "does not match"),
+    ];
+    for (content, expected) in cases {
+        match content {
+            Some(content) => fs::write(&key, content).unwrap(),
+            None => fs::remove_file(&key).unwrap(),
+        }
+        let line = place.fails(&SERVE, 1);
+        assert!(line.contains(expected), "{line}");
+        assert_eq!(
+            key_files(&place.data()).len(),
+            usize::from(content.is_some())
+        );
+    }
+    fs::write(&key, good).unwrap();
+    place.start().kill();
+}
+
+#[test]
+fn a_lost_database_and_a_newer_format_stop_the_start() {
+    let place = Place::new();
+    place.start().kill();
+    fs::rename(place.data().join("db"), place.path("db")).unwrap();
+    let line = place.fails(&SERVE, 1);
+    assert!(line.contains("has lost its database"), "{line}");
+    fs::rename(place.path("db"), place.data().join("db")).unwrap();
+    fs::write(
+        place.data().join("node"),
+        "format = 2\ndomain = \"a.example\"\n",
+    )
+    .unwrap();
+    let line = place.fails(&SERVE, 1);
+    assert!(line.contains("install a newer one"), "{line}");
+}
+
+#[tokio::test]
+async fn an_interrupted_first_start_and_an_interrupted_rotation_recover() {
+    let place = Place::new();
+    let program = place.start();
+    let cert = program.api.server_cert(None).await;
+    program.kill();
+    fs::remove_file(place.data().join("node")).unwrap();
+    let other = Place::new();
+    other.start().kill();
+    let orphan = key_files(&other.data()).remove(0);
+    let left_behind = place.data().join("keys").join(orphan.file_name().unwrap());
+    fs::copy(&orphan, &left_behind).unwrap();
+    let program = place.start();
+    assert_eq!(program.api.server_cert(None).await, cert);
+    assert!(!left_behind.exists());
+    assert!(place.data().join("node").exists());
+}
+
+#[tokio::test]
+async fn signals_stop_the_node_after_what_is_in_flight() {
+    for signal in ["-TERM", "-INT"] {
+        let place = Place::new();
+        let mut program = place.start();
+        let api = program.api.clone();
+        api.register("alice").await;
+        // Hashing takes a while; the signal comes while the answer is being worked out.
+        let key = ClientKey::p256();
+        let (response, code) = tokio::join!(api.try_trust("alice", "phone", &key), async {
+            let in_flight = tokio::task::yield_now();
+            in_flight.await;
+            tokio::task::spawn_blocking(move || (program.end(signal), program))
+                .await
+                .unwrap()
+        });
+        assert_eq!(code.0, Some(0));
+        assert_eq!(response.status(), 201);
+        assert!(!place.data().join("control.sock").exists());
+        let program = place.start();
+        assert_eq!(
+            program.api.user_certs("alice@a.example", None).await.len(),
+            1
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_line_of_the_log_has_a_secret() {
+    let place = Place::new();
+    fs::write(
+        place.path("config.toml"),
+        "[log]\nlevel = \"trace\"\nformat = \"json\"\n",
+    )
+    .unwrap();
+    let program = place.start();
+    let id = program.api.register("alice").await;
+    let alice = program
+        .api
+        .trust("alice", "phone", &ClientKey::p256())
+        .await;
+    place.ok(&["user", "grant-admin", &id]);
+    program.api.rotate_server_key(&alice).await;
+    let request = program.api.request(reqwest::Method::DELETE, "/session/@me");
+    let ended = request.bearer_auth(&alice.token).send().await.unwrap();
+    let request_id = ended.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let log = fs::read_to_string(place.path("log")).unwrap();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["span"]["id"] == request_id.as_str()),
+        "{log}"
+    );
+    let key = fs::read_to_string(&key_files(&place.data())[0]).unwrap();
+    for secret in [PASSWORD, &alice.token, key.lines().nth(1).unwrap()] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+    assert!(program.id() > 0);
+}
