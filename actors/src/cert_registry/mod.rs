@@ -93,7 +93,12 @@ impl CertRegistry {
     /// Appends an event, with whatever else is part of the operation, and answers when it is on
     /// disk. It is logged no earlier than at `no_earlier`.
     fn append(&mut self, event: Event, no_earlier: Timestamp, rider: WriteSet) -> Answer<Logged> {
-        let at = self.clock.now().max(self.head.at).max(no_earlier);
+        // The first certificate is in force from its first second on, also if the clock has moved
+        // since it was signed.
+        let at = match self.head.sequence {
+            0 => no_earlier,
+            _ => self.clock.now().max(self.head.at).max(no_earlier),
+        };
         let (mut writes, head) = match self.store.append(&self.head, at, event) {
             Ok(appended) => appended,
             Err(error) => return self.refuse(error),

@@ -120,7 +120,7 @@ struct Issuer {
 impl Issuer {
     fn new() -> Self {
         let key = PrivateKey::generate(KeyAlgorithm::Ed25519, &mut OsRng);
-        let cert = server_cert(&key, START - 1000);
+        let cert = server_cert(&key, START - 500 * DAY);
         Self { key, cert }
     }
 

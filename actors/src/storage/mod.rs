@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use committer::Committer;
 pub(crate) use data_dir::write_durably;
@@ -66,10 +67,10 @@ pub struct WriteSet(Vec<(Vec<u8>, Option<Vec<u8>>)>);
 impl Storage {
     /// Opens or creates the store in `directory`, with a cache of `cache_mib` mebibytes.
     pub fn open(directory: &Path, cache_mib: u64) -> Result<Self, OpenError> {
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(directory)
-            .cache_capacity(cache_mib.saturating_mul(1024 * 1024))
-            .open()?;
+            .cache_capacity(cache_mib.saturating_mul(1024 * 1024));
+        let db = open_when_closed(&config)?;
         // What was created must still have its name after a power cut.
         for entry in fs::read_dir(directory)? {
             File::open(entry?.path())?.sync_all()?;
@@ -151,6 +152,26 @@ impl Storage {
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> + use<R> {
         records(space, self.tree.range(space.key(from)..=space.key(to)))
     }
+}
+
+/// sled closes on threads of its own, and holds its lock until they are done. That no other process
+/// has the store is what the lock on the data directory is for.
+fn open_when_closed(config: &sled::Config) -> Result<sled::Db, sled::Error> {
+    let mut attempts = 0;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if is_locked(&error) && attempts < 200 => {
+                attempts += 1;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// sled wraps the error of the lock in one of its own, as text.
+fn is_locked(error: &std::io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
 }
 
 fn records<R: Record>(
