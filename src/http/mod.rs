@@ -1,7 +1,7 @@
 //! The HTTP door: parse, ask one actor, answer. It owns nothing.
 //!
-//! [`routes`] is the table of everything that can be asked; one file per resource holds the
-//! handlers with their wire types. [`error`] is the only place where an error becomes a status.
+//! `routes` is the table of everything that can be asked; one file per resource holds the
+//! handlers with their wire types. `error` is the only place where an error becomes a status.
 
 mod auth;
 mod body;

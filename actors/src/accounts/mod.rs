@@ -1,7 +1,7 @@
 //! The Accounts: users, their passwords, who is an administrator, invites, and tokens.
 //!
 //! It is the single writer of names: whether one is taken is decided here. Passwords are hashed on
-//! other threads, a bounded number at a time ([`passwords`]). A token dies with its session
+//! other threads, a bounded number at a time (`passwords`). A token dies with its session
 //! because both ends are written in one commit.
 
 mod error;

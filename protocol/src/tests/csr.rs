@@ -143,7 +143,7 @@ fn the_wish_to_be_more_than_an_actor_is_refused_in_either_form() {
             extn_value: OctetString::new(der.clone()).unwrap(),
         };
         let bare = attributes(oid, der::Decode::from_der(&der).unwrap());
-        for attributes in [requested(&[extension.clone()]), bare] {
+        for attributes in [requested(std::slice::from_ref(&extension)), bare] {
             let der = csr(&key(KeyAlgorithm::Ed25519), alice(), attributes);
             assert_eq!(verify(&der).map(drop), expected);
         }

@@ -102,9 +102,9 @@ fn nothing_is_issued_outside_the_issuers_domain_and_time() {
     let elsewhere = server(&key, "b.example");
     let issued = issue::actor_cert(&key, &elsewhere, &request, serial, validity(1200, 1500));
     assert_eq!(issued.unwrap_err(), IssueError::OtherDomain);
-    let issuer = server(&key, "a.example");
+    let home = server(&key, "a.example");
     for (from, to) in [(999, 1500), (1200, 2001), (1500, 1200)] {
-        let issued = issue::actor_cert(&key, &issuer, &request, serial, validity(from, to));
+        let issued = issue::actor_cert(&key, &home, &request, serial, validity(from, to));
         assert_eq!(issued.unwrap_err(), IssueError::Validity, "{from} to {to}");
     }
 }
@@ -172,7 +172,7 @@ fn each_fault_of_form_has_its_own_refusal() {
         ),
         (
             changed(|tbs| {
-                std::mem::swap(&mut tbs.validity.not_before, &mut tbs.validity.not_after)
+                std::mem::swap(&mut tbs.validity.not_before, &mut tbs.validity.not_after);
             }),
             IdCertError::Validity,
         ),
