@@ -154,6 +154,12 @@ impl ActorCert {
             .map_err(IdCertError::Signature)
     }
 
+    /// Whether both are the same certificate: what is signed is equal. The signatures may differ,
+    /// since anybody can turn an ECDSA signature (r, s) into (r, −s), which verifies as well.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.parts.signed.body() == other.parts.signed.body()
+    }
+
     /// The actor.
     pub fn fid(&self) -> &Fid {
         &self.fid

@@ -175,6 +175,18 @@ impl PublicKey {
         };
         verdict.map_err(|_| KeyError::Signature)
     }
+
+    /// Verifies the signature over a challenge: as [`Self::verify`] does, and for ECDSA also as the
+    /// 64 bytes r‖s (IEEE P1363), which is what browsers make.
+    pub fn verify_challenge(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
+        if let Self::P256(key) = self
+            && let Ok(signature) = p256::ecdsa::Signature::from_slice(signature)
+            && key.verify(message, &signature).is_ok()
+        {
+            return Ok(());
+        }
+        self.verify(message, signature)
+    }
 }
 
 impl PrivateKey {

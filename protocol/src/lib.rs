@@ -12,7 +12,8 @@
 //! | keys | [`KeyAlgorithm`], [`PublicKey`], [`PrivateKey`] |
 //! | what is asked for | [`IdCsr`] → [`VerifiedCsr`] |
 //! | what is certified | [`ServerCert`], [`ActorCert`], written by [`issue`] |
-//! | what a client holds | [`Token`], [`TokenHash`] |
+//! | signing in elsewhere | [`Challenge`], [`ChallengeSecret`] |
+//! | what a client holds | [`Token`], [`TokenHash`], [`ClientKey`] |
 //! | how bytes travel | [`base64`] |
 //! | for people | [`inspect`] |
 //!
@@ -21,6 +22,8 @@
 //! fields are private and the checked constructor is the only way in.
 
 pub mod base64;
+mod challenge;
+mod client_key;
 mod distinguished_name;
 mod domain;
 mod fid;
@@ -41,6 +44,8 @@ mod token;
 mod user_id;
 mod validity;
 
+pub use challenge::{Challenge, ChallengeError, ChallengeSecret};
+pub use client_key::ClientKey;
 pub use distinguished_name::{DistinguishedName, NameError};
 pub use domain::{Domain, DomainError};
 pub use fid::{Fid, FidError, LocalName};

@@ -37,6 +37,11 @@ impl Signed {
         })
     }
 
+    /// The signed bytes.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Verifies the signature with `key`, whose kind must be that of the signature.
     pub(crate) fn verify(&self, key: &PublicKey) -> Result<(), KeyError> {
         if self.algorithm != key.algorithm().signature_identifier() {

@@ -1,5 +1,6 @@
 //! The language, rule by rule.
 
+mod challenge;
 mod csr;
 mod id_cert;
 mod identifiers;
