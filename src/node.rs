@@ -9,6 +9,7 @@ use actix_web::dev::ServerHandle;
 use antiphon_actors::accounts::{self, Accounts, AccountsError};
 use antiphon_actors::cert_registry::{AppendServerCert, CertRegistry, RegistryError};
 use antiphon_actors::clock::SharedClock;
+use antiphon_actors::home_servers::{self, HomeServers, SystemNames};
 use antiphon_actors::key_manager::{self, KeyError, KeyManager, RotateServerKey, StartError};
 use antiphon_actors::storage::{DataDir, DataDirError, OpenError, Storage};
 use antiphon_protocol::ServerCert;
@@ -56,6 +57,9 @@ pub enum NodeError {
     /// The accounts.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// The HTTP client with which other nodes are asked.
+    #[error("other servers cannot be asked: {0}")]
+    HomeServers(#[from] reqwest::Error),
     /// An actor ended while the node started.
     #[error("a part of the node ended while it started")]
     Mailbox(#[from] MailboxError),
@@ -117,8 +121,15 @@ impl Node {
             log_time,
             key_manager.clone(),
             registry.clone(),
-        )?;
+        )
+        .await?;
         let accounts = start(accounts, &mut arbiters);
+        let homes = HomeServers::new(
+            federation_settings(config),
+            Arc::clone(&clock),
+            Arc::new(SystemNames),
+        )?;
+        let home_servers = start(homes, &mut arbiters);
 
         // 4. An identity that is in force: logged, if it is new, and rotated, if it has ended.
         if is_first_start {
@@ -134,6 +145,7 @@ impl Node {
         // 5. The doors.
         let doors = Doors {
             accounts,
+            home_servers,
             key_manager,
             registry,
             domain: config.domain.clone(),
@@ -198,7 +210,10 @@ impl Node {
 /// Completes when an actor is gone. There is no event to wait for, so it looks every second.
 async fn owner_ended(doors: &Doors) {
     let mut look = tokio::time::interval(Duration::from_secs(1));
-    while doors.accounts.connected() && doors.key_manager.connected() && doors.registry.connected()
+    while doors.accounts.connected()
+        && doors.home_servers.connected()
+        && doors.key_manager.connected()
+        && doors.registry.connected()
     {
         look.tick().await;
     }
@@ -233,5 +248,18 @@ fn account_settings(config: &Config) -> accounts::Settings {
         domain: config.domain.clone(),
         registration: config.registration,
         token_days: config.token_days,
+    }
+}
+
+fn federation_settings(config: &Config) -> home_servers::Settings {
+    let federation = config.federation.clone();
+    home_servers::Settings {
+        enabled: federation.enabled,
+        allow_private_addresses: federation.allow_private_addresses,
+        cache_seconds: federation.cache_seconds,
+        block: federation.block.into_iter().collect(),
+        allow: federation.allow.into_iter().collect(),
+        hosts: federation.hosts,
+        https_port: 443,
     }
 }

@@ -7,7 +7,8 @@
 //! | --- | --- |
 //! | [`key_manager`] | the server's key pairs and rotation state; signs ID-Certs |
 //! | [`cert_registry`] | the log of every ID-Cert and every end of a session; who was in force at *t* |
-//! | [`accounts`] | users, passwords, administrators, invites, tokens |
+//! | [`accounts`] | users, passwords, administrators, invites, tokens, used challenges |
+//! | [`home_servers`] | what other nodes said of their certificates, for a while |
 //!
 //! Beneath them: [`storage`], one sled tree and the committer that makes writes durable, and
 //! [`clock`], the only place that asks the system for the time.
@@ -22,6 +23,7 @@
 pub mod accounts;
 pub mod cert_registry;
 pub mod clock;
+pub mod home_servers;
 pub mod key_manager;
 pub mod storage;
 #[cfg(test)]

@@ -18,7 +18,10 @@ pub fn id_cert(bytes: &[u8]) {
         assert_eq!(actor.as_der(), bytes);
         assert!(actor.is_same_as(&actor));
         assert!(server.is_err(), "an actor and a server at once");
-        assert_eq!(actor.fid().domain().as_str(), actor.fid().domain().to_string());
+        assert_eq!(
+            actor.fid().domain().as_str(),
+            actor.fid().domain().to_string()
+        );
     }
 }
 

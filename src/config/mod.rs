@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use antiphon_actors::accounts::RegistrationMode;
 use antiphon_protocol::{Domain, KeyAlgorithm};
+use reqwest::Url;
 
 pub use sources::{Given, Origin, Sources};
 pub use value::ConfigError;
@@ -101,7 +102,7 @@ pub struct Federation {
     /// If not empty, the only domains that are not refused.
     pub allow: Vec<Domain>,
     /// Where to ask for a domain, if not at `https://<domain>`.
-    pub hosts: BTreeMap<Domain, String>,
+    pub hosts: BTreeMap<Domain, Url>,
 }
 
 /// What is logged, and how.
@@ -253,11 +254,10 @@ fn path(text: &str) -> Option<PathBuf> {
 }
 
 /// `http://` or `https://` and an authority, nothing after it.
-fn origin(text: &str) -> Option<String> {
-    let authority = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"))?;
-    let authority = authority.strip_suffix('/').unwrap_or(authority);
-    let is_authority = !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ']);
-    is_authority.then(|| text.trim_end_matches('/').to_owned())
+fn origin(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let is_web = matches!(url.scheme(), "http" | "https");
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let is_anonymous = url.username().is_empty() && url.password().is_none();
+    (is_web && is_bare && is_anonymous).then_some(url)
 }

@@ -84,3 +84,9 @@ pub(super) fn parse_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiErr
     serde_json::from_slice(body)
         .map_err(|error| ApiError::BadRequest(format!("The body cannot be read: {error}.")))
 }
+
+/// Parses a JSON string.
+pub(super) fn parse_string(body: &[u8]) -> Result<String, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|_| ApiError::BadRequest("The body must be a JSON string.".to_owned()))
+}

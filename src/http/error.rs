@@ -4,8 +4,9 @@ use actix::MailboxError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
-use antiphon_actors::accounts::AccountsError;
+use antiphon_actors::accounts::{AccountsError, ChallengeFailure};
 use antiphon_actors::cert_registry::RegistryError;
+use antiphon_actors::home_servers::{HomeServerError, NotFederated};
 use antiphon_actors::key_manager::KeyError;
 use antiphon_actors::storage::StorageError;
 use antiphon_protocol::CsrError;
@@ -46,6 +47,16 @@ pub(super) enum ApiError {
     SessionIdTaken,
     #[error("The certification request was refused: {0}.")]
     InvalidCsr(CsrError),
+    #[error("{0}.")]
+    ChallengeFailed(&'static str),
+    #[error("The ID-Cert was refused: {0}.")]
+    InvalidIdCert(String),
+    #[error("{0}")]
+    NotFederated(NotFederated),
+    #[error("The home server of the ID-Cert could not be asked, or did not answer as it should.")]
+    HomeServerUnreachable,
+    #[error("Only sessions of this server's own users may do this.")]
+    NotLocal,
     #[error("The server is busy; try again shortly.")]
     Busy,
     #[error("The server cannot store anything at the moment.")]
@@ -80,6 +91,13 @@ impl ApiError {
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "P2CORE_INVALID_CREDENTIALS"),
             Self::SessionIdTaken => (StatusCode::CONFLICT, "P2CORE_SESSION_ID_TAKEN"),
             Self::InvalidCsr(_) => (StatusCode::BAD_REQUEST, "P2CORE_INVALID_CSR"),
+            Self::ChallengeFailed(_) => (StatusCode::UNAUTHORIZED, "P2CORE_CHALLENGE_FAILED"),
+            Self::InvalidIdCert(_) => (StatusCode::BAD_REQUEST, "P2CORE_INVALID_ID_CERT"),
+            Self::NotFederated(_) => (StatusCode::NOT_FOUND, "P2CORE_NOT_FEDERATED"),
+            Self::HomeServerUnreachable => {
+                (StatusCode::BAD_GATEWAY, "P2CORE_HOME_SERVER_UNREACHABLE")
+            }
+            Self::NotLocal => (StatusCode::FORBIDDEN, "P2CORE_NOT_LOCAL"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_BUSY"),
             Self::StorageFailed => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_STORAGE_FAILED"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "P2CORE_INTERNAL"),
@@ -127,6 +145,11 @@ impl From<AccountsError> for ApiError {
             AccountsError::FederationIdTaken => Self::FederationIdTaken,
             AccountsError::InvalidCredentials => Self::InvalidCredentials,
             AccountsError::InvalidToken => Self::Unauthorized,
+            AccountsError::Challenge(failure) => Self::ChallengeFailed(match failure {
+                ChallengeFailure::NotOurs => "The challenge is not one of this server",
+                ChallengeFailure::Expired => "The challenge has expired",
+                ChallengeFailure::Used => "The challenge has been used",
+            }),
             AccountsError::NoSuchUser => Self::UserNotFound,
             AccountsError::Busy | AccountsError::Stopped => Self::Busy,
             AccountsError::Csr(error) => Self::InvalidCsr(error),
@@ -163,8 +186,26 @@ impl From<RegistryError> for ApiError {
             RegistryError::NoneInForce => Self::NoCertAtTime,
             RegistryError::SessionIdTaken => Self::SessionIdTaken,
             RegistryError::NoSuchSession => Self::NotFound,
+            RegistryError::NotCurrent | RegistryError::OlderCert => {
+                Self::InvalidIdCert(error.to_string())
+            }
             RegistryError::Storage(error) => error.into(),
             RegistryError::SerialNumberTaken | RegistryError::DamagedEntry(_) => internal(&error),
+        }
+    }
+}
+
+impl From<HomeServerError> for ApiError {
+    fn from(error: HomeServerError) -> Self {
+        match error {
+            HomeServerError::NotFederated(reason) => Self::NotFederated(reason),
+            HomeServerError::Unreachable(_) => Self::HomeServerUnreachable,
+            HomeServerError::Cert(_)
+            | HomeServerError::NotYetValid
+            | HomeServerError::Expired
+            | HomeServerError::NoServerCert
+            | HomeServerError::NotInForce => Self::InvalidIdCert(error.to_string()),
+            HomeServerError::Busy | HomeServerError::Stopped => Self::Busy,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod auth;
 mod body;
 mod error;
+mod foreign;
 mod identity;
 mod path;
 mod request_id;
@@ -23,6 +24,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError as _, Route};
 use antiphon_actors::accounts::Accounts;
 use antiphon_actors::cert_registry::CertRegistry;
+use antiphon_actors::home_servers::HomeServers;
 use antiphon_actors::key_manager::KeyManager;
 use antiphon_protocol::Domain;
 
@@ -33,6 +35,8 @@ use error::ApiError;
 pub struct Doors {
     /// Users and tokens.
     pub accounts: Addr<Accounts>,
+    /// What other nodes say.
+    pub home_servers: Addr<HomeServers>,
     /// The server's key.
     pub key_manager: Addr<KeyManager>,
     /// The log.
@@ -67,7 +71,15 @@ fn routes(service: &mut ServiceConfig) {
             "/p2core/identity",
             vec![(Method::POST, post().to(identity::register))],
         ))
-        // A session may be called `trust` or `idcert`, so these paths end sessions, too.
+        .service(resource(
+            "/p2core/challenge",
+            vec![(Method::GET, get().to(foreign::challenge))],
+        ))
+        .service(resource(
+            "/p2core/session/idcert/extern",
+            vec![(Method::POST, post().to(foreign::present))],
+        ))
+        // A session may be called `trust`, `idcert` or `identify`, so these paths end sessions, too.
         .service(resource(
             "/p2core/session/trust",
             vec![
@@ -79,6 +91,13 @@ fn routes(service: &mut ServiceConfig) {
             "/p2core/session/idcert",
             vec![
                 (Method::POST, post().to(sessions::renew)),
+                (Method::DELETE, delete()),
+            ],
+        ))
+        .service(resource(
+            "/p2core/session/identify",
+            vec![
+                (Method::POST, post().to(foreign::identify)),
                 (Method::DELETE, delete()),
             ],
         ))

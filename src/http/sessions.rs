@@ -28,7 +28,7 @@ struct TrustRequest {
 /// Nothing but the password is asked for here.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NoAuthPayload {}
+pub(super) struct NoAuthPayload {}
 
 #[derive(Serialize)]
 struct Trusted {
@@ -83,6 +83,9 @@ pub(super) async fn renew(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
+    if *caller.user.fid.domain() != doors.domain {
+        return Err(ApiError::NotLocal);
+    }
     let body = body::read(&request, payload, doors.body_bytes).await?;
     let wish: RenewRequest = body::parse_object(&body)?;
     let csr = parse_csr(&wish.csr)?;

@@ -17,6 +17,8 @@ mod support;
 mod authorisation;
 mod certificates;
 mod errors;
+mod foreign;
+mod hostile;
 mod identity;
 mod server_key;
 mod sessions;

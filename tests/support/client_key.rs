@@ -50,6 +50,29 @@ impl ClientKey {
         self.sign_csr(info)
     }
 
+    /// Signs a challenge as X.509 writes signatures: DER for ECDSA.
+    pub fn sign_challenge(&self, challenge: &str) -> Vec<u8> {
+        let message = challenge.as_bytes();
+        match self {
+            Self::P256(key) => {
+                let signature: p256::ecdsa::DerSignature = key.sign(message);
+                signature.as_bytes().to_vec()
+            }
+            Self::Ed25519(key) => key.sign(message).to_vec(),
+        }
+    }
+
+    /// The same as the 64 bytes r‖s, which is what browsers make.
+    pub fn sign_challenge_flat(&self, challenge: &str) -> Vec<u8> {
+        match self {
+            Self::P256(key) => {
+                let signature: p256::ecdsa::Signature = key.sign(challenge.as_bytes());
+                signature.to_bytes().to_vec()
+            }
+            Self::Ed25519(_) => self.sign_challenge(challenge),
+        }
+    }
+
     /// Signs a request, whatever it says.
     pub fn sign_csr(&self, info: CertReqInfo) -> Vec<u8> {
         let message = info.to_der().unwrap();

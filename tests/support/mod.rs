@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod client_key;
+pub mod home;
 pub mod node;
 pub mod openssl;
 pub mod polyproto_keys;
@@ -43,9 +44,8 @@ impl Api {
     pub fn new(base: String, domain: &str) -> Self {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
-            rustls::crypto::ring::default_provider()
-                .install_default()
-                .expect("nobody else installs one");
+            // A node in this process may have installed it.
+            drop(rustls::crypto::ring::default_provider().install_default());
         });
         Self {
             base,
@@ -96,6 +96,77 @@ impl Api {
             token: body["token"].as_str().unwrap().to_owned(),
             id_cert: decode(&body["id_cert"]),
         }
+    }
+
+    /// A challenge of the node.
+    pub async fn challenge(&self) -> String {
+        let response = self.get("/challenge").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let body: Value = response.json().await.unwrap();
+        body["challenge"].as_str().unwrap().to_owned()
+    }
+
+    /// Tries to sign in with a certificate, a challenge and a signature over it.
+    pub async fn identify_with(
+        &self,
+        id_cert: &[u8],
+        challenge: &str,
+        signature: &[u8],
+    ) -> Response {
+        let body = json!({
+            "completed_challenge": {
+                "challenge": challenge,
+                "signature": STANDARD.encode(signature),
+            },
+            "id_cert": STANDARD.encode(id_cert),
+        });
+        self.post("/session/identify", &body).await
+    }
+
+    /// Tries to sign in with a certificate and its key.
+    pub async fn try_identify(&self, id_cert: &[u8], key: &ClientKey) -> Response {
+        let challenge = self.challenge().await;
+        let signature = key.sign_challenge(&challenge);
+        self.identify_with(id_cert, &challenge, &signature).await
+    }
+
+    /// Signs in with a certificate of this or another node.
+    pub async fn identify(&self, fid: &str, id_cert: &[u8], key: &ClientKey) -> Session {
+        let response = self.try_identify(id_cert, key).await;
+        let status = response.status();
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        Session {
+            fid: fid.to_owned(),
+            user_id: body["payload"]["user_id"].as_str().unwrap().to_owned(),
+            token: body["token"].as_str().unwrap().to_owned(),
+            id_cert: id_cert.to_vec(),
+        }
+    }
+
+    /// Has a session certified again by its home server; returns the new certificate.
+    pub async fn renew(&self, session: &Session, session_id: &str, key: &ClientKey) -> Vec<u8> {
+        let csr = STANDARD.encode(key.csr(&session.fid, session_id));
+        let request = self.request(Method::POST, "/session/idcert");
+        let request = request.bearer_auth(&session.token);
+        let response = request.json(&json!({ "csr": csr })).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        decode(&response.json::<Value>().await.unwrap()["id_cert"])
+    }
+
+    /// Tells the node that a session has another certificate.
+    pub async fn present(&self, session: &Session, id_cert: &[u8]) -> Response {
+        let request = self.request(Method::POST, "/session/idcert/extern");
+        let request = request.bearer_auth(&session.token);
+        let body = STANDARD.encode(id_cert);
+        request.json(&body).send().await.unwrap()
+    }
+
+    /// Ends the session that asks.
+    pub async fn end(&self, session: &Session) -> StatusCode {
+        let request = self.request(Method::DELETE, "/session/@me");
+        let request = request.bearer_auth(&session.token);
+        request.send().await.unwrap().status()
     }
 
     /// Rotates the server key as an administrator; returns the new public key in PEM.

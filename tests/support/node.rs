@@ -36,6 +36,13 @@ impl TestNode {
         (Self::with(&[], Arc::new(clock.clone())).await, clock)
     }
 
+    /// A node at another domain, open for registration, that asks `other` at its address.
+    pub async fn beside(domain: &str, other: &Api, clock: &ManualClock) -> Self {
+        let hosts = format!("{{ \"{}\" = \"{}\" }}", other.domain, other.base);
+        let settings = [("domain", domain), ("federation.hosts", &hosts)];
+        Self::with(&settings, Arc::new(clock.clone())).await
+    }
+
     /// A node with further settings, such as `("registration.mode", "closed")`.
     pub async fn with(settings: &[(&str, &str)], clock: SharedClock) -> Self {
         let data = TempDir::new().unwrap();

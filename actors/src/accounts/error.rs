@@ -7,6 +7,20 @@ use crate::cert_registry::RegistryError;
 use crate::key_manager::KeyError;
 use crate::storage::StorageError;
 
+/// What is wrong with a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChallengeFailure {
+    /// Another node made it, or nobody.
+    #[error("the challenge is not one of this server")]
+    NotOurs,
+    /// Its time is over.
+    #[error("the challenge has expired")]
+    Expired,
+    /// Somebody has signed in with it.
+    #[error("the challenge has been used")]
+    Used,
+}
+
 /// Why the Accounts refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountsError {
@@ -25,6 +39,9 @@ pub enum AccountsError {
     /// No session has this token, or it has expired.
     #[error("the token is not valid")]
     InvalidToken,
+    /// The challenge is not one of this node's, or has expired, or has been used.
+    #[error("{0}")]
+    Challenge(ChallengeFailure),
     /// There is no such user.
     #[error("there is no such user")]
     NoSuchUser,

@@ -4,8 +4,8 @@ use std::fmt;
 
 use actix::Message;
 use antiphon_protocol::{
-    ActorCert, Fid, LocalName, SessionId, Snowflake, Timestamp, Token, TokenHash, UserId,
-    VerifiedCsr,
+    ActorCert, Challenge, Fid, LocalName, SessionId, Snowflake, Timestamp, Token, TokenHash,
+    UserId, VerifiedCsr,
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -109,6 +109,39 @@ pub struct OpenSession {
 pub struct Authenticate {
     /// The SHA-256 of the token.
     pub token: TokenHash,
+}
+
+/// Makes a challenge, and keeps nothing of it.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Challenge, AccountsError>")]
+pub struct MakeChallenge;
+
+/// Is this a challenge that somebody can sign in with?
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Challenge, AccountsError>")]
+pub struct CheckChallenge {
+    /// The challenge as given.
+    pub text: String,
+}
+
+/// Signs a session in whose client has completed a challenge, and whose certificate is genuine.
+/// The challenge is spent with this, also if signing in fails for another reason.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<SignedIn, AccountsError>")]
+pub struct SignIn {
+    /// The challenge, its signature verified.
+    pub challenge: Challenge,
+    /// The certificate, verified unless it is for a user of this node.
+    pub cert: ActorCert,
+}
+
+/// A session that has signed in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Whose.
+    pub user: UserSummary,
+    /// Its token, which the node does not keep.
+    pub token: Token,
 }
 
 /// Ends the session that asks.

@@ -1,15 +1,18 @@
 //! The Accounts: users, their passwords, who is an administrator, invites, and tokens.
 //!
 //! It is the single writer of names: whether one is taken is decided here. Passwords are hashed on
-//! other threads, a bounded number at a time (`passwords`). A token dies with its session
+//! other threads, a bounded number at a time (`passwords`). A challenge costs nothing until it is
+//! used (`challenges`). A token dies with its session
 //! because both ends are written in one commit.
 
+mod challenges;
 mod error;
 mod ids;
 mod invites;
 mod messages;
 mod passwords;
 mod sessions;
+mod sign_in;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -18,17 +21,19 @@ mod users;
 use actix::{Actor, Addr, Context, ResponseActFuture};
 use antiphon_protocol::{Domain, Timestamp};
 
-pub use error::AccountsError;
+pub use error::{AccountsError, ChallengeFailure};
 pub use messages::{
-    AddUser, Authenticate, Caller, CreateInvite, EndNamedSession, EndOwnSession, EndSessionOf,
-    FindUser, InviteCode, InviteSummary, ListInvites, ListUsers, OpenSession, Opened, Password,
-    Register, RevokeInvite, SetAdministrator, SetPassword, UserSummary,
+    AddUser, Authenticate, Caller, CheckChallenge, CreateInvite, EndNamedSession, EndOwnSession,
+    EndSessionOf, FindUser, InviteCode, InviteSummary, ListInvites, ListUsers, MakeChallenge,
+    OpenSession, Opened, Password, Register, RevokeInvite, SetAdministrator, SetPassword, SignIn,
+    SignedIn, UserSummary,
 };
 
 use crate::cert_registry::CertRegistry;
 use crate::clock::SharedClock;
 use crate::key_manager::KeyManager;
 use crate::storage::Storage;
+use challenges::Challenges;
 use ids::Ids;
 use passwords::Hasher;
 use store::Store;
@@ -63,6 +68,7 @@ pub struct Accounts {
     store: Store,
     ids: Ids,
     hasher: Hasher,
+    challenges: Challenges,
     key_manager: Addr<KeyManager>,
     registry: Addr<CertRegistry>,
 }
@@ -71,7 +77,7 @@ type Answer<T> = ResponseActFuture<Accounts, Result<T, AccountsError>>;
 
 impl Accounts {
     /// Takes up the accounts in `storage`, for a node whose log ends at `log_time`.
-    pub fn open(
+    pub async fn open(
         settings: Settings,
         clock: SharedClock,
         storage: Storage,
@@ -79,14 +85,16 @@ impl Accounts {
         key_manager: Addr<KeyManager>,
         registry: Addr<CertRegistry>,
     ) -> Result<Self, AccountsError> {
-        let store = Store::new(storage);
+        let store = Store::new(storage.clone());
         let ids = Ids::after(store.newest_user()?, log_time);
+        let challenges = Challenges::open(storage, settings.domain.clone()).await?;
         Ok(Self {
             settings,
             clock,
             store,
             ids,
             hasher: Hasher::new()?,
+            challenges,
             key_manager,
             registry,
         })

@@ -11,7 +11,7 @@ use super::{
 use crate::cert_registry::{self, CertRegistry, LiveSession, SessionRef};
 use crate::key_manager::{CertifySession, Purpose};
 
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+pub(super) const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 impl Handler<OpenSession> for Accounts {
     type Result = Answer<Opened>;

@@ -10,7 +10,7 @@ use crate::cert_registry::SessionRef;
 use crate::storage::{Record, RecordError, Space, Storage, StorageError, WriteSet};
 
 /// The accounts' part of the store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Store {
     storage: Storage,
 }
@@ -166,14 +166,23 @@ impl Store {
         let holder = holder
             .filter(|holder| now.as_secs() < holder.expires)
             .ok_or(AccountsError::InvalidToken)?;
-        let (id, user) = self.find(&UserId::Snowflake(Snowflake::from_u64(holder.user)))?;
+        let session = SessionRef {
+            user: Snowflake::from_u64(holder.user),
+            session: Snowflake::from_u64(holder.session),
+        };
+        // The session says which token is its own: one that was replaced or ended while another
+        // was on its way is good for nothing.
+        let held = self
+            .storage
+            .get::<Held>(Space::TokensBySession, &session_key(session))?;
+        if held.is_none_or(|Held(held)| held != *token.as_bytes()) {
+            return Err(AccountsError::InvalidToken);
+        }
+        let (id, user) = self.find(&UserId::Snowflake(session.user))?;
         let session_id = SessionId::parse(&holder.session_id);
         Ok(Caller {
             user: user.summary(id)?,
-            session: SessionRef {
-                user: id,
-                session: Snowflake::from_u64(holder.session),
-            },
+            session,
             session_id: session_id.map_err(|error| damaged(Space::Tokens, &error))?,
         })
     }

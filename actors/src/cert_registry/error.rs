@@ -5,6 +5,12 @@ use crate::storage::StorageError;
 /// Why the registry refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
+    /// The certificate is not the one that the session has now.
+    #[error("it is not the one that was last issued to the session")]
+    NotCurrent,
+    /// The certificate is older than the one that the session has now.
+    #[error("it is older than the one known for the session")]
+    OlderCert,
     /// The second asked for is more than 60 s ahead of the node's clock.
     #[error("the time asked for is in the future")]
     InFuture,

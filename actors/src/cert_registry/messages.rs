@@ -1,11 +1,13 @@
 //! What the CertRegistry can be asked.
 
+use std::fmt;
+
 use actix::Message;
-use antiphon_protocol::{ActorCert, ServerCert, SessionId, Snowflake, Timestamp};
+use antiphon_protocol::{ActorCert, Domain, ServerCert, SessionId, Snowflake, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::RegistryError;
-use crate::storage::WriteSet;
+use crate::storage::{StorageError, WriteSet};
 
 /// One session, from its beginning to its end. A session ID may be used again once its session has
 /// ended; the two are different sessions.
@@ -40,6 +42,15 @@ pub enum Event {
         user: u64,
         /// Which session.
         session: u64,
+    },
+    /// A session of another node's user has shown its ID-Cert, and it was found genuine.
+    ForeignCert {
+        /// Whose session.
+        user: u64,
+        /// Which session.
+        session: u64,
+        /// The certificate.
+        der: Vec<u8>,
     },
 }
 
@@ -108,6 +119,55 @@ pub struct RenewSession {
     pub cert: ActorCert,
 }
 
+/// Where a certificate that a session shows comes from, and what is made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// This node: it must be the one last issued to the session, and be in force.
+    Own,
+    /// Another node, which says that it is genuine: logged, unless it is the one known already or
+    /// is older than that one.
+    Foreign,
+}
+
+/// Takes note of the certificate that a live session shows.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), RegistryError>")]
+pub struct PresentCert {
+    /// The session.
+    pub session: SessionRef,
+    /// The certificate.
+    pub cert: ActorCert,
+    /// Whose.
+    pub standing: Standing,
+}
+
+/// The same for somebody who signs in with a certificate. The live session of the certificate's
+/// session ID goes on; where there is none, one of another node's user begins.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), RegistryError>")]
+pub struct SignInWithCert {
+    /// The session, if it is a new one.
+    pub new_session: SessionRef,
+    /// The certificate.
+    pub cert: ActorCert,
+    /// Whose.
+    pub standing: Standing,
+    /// What else is part of the operation.
+    pub rider: SessionRider,
+}
+
+/// What else is part of an operation on a session, where which session it is turns out only in
+/// the registry.
+pub struct SessionRider(
+    pub(crate) Box<dyn FnOnce(SessionRef) -> Result<WriteSet, StorageError> + Send>,
+);
+
+impl fmt::Debug for SessionRider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionRider(…)")
+    }
+}
+
 /// Logs the end of a live session.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Logged, RegistryError>")]
@@ -160,6 +220,17 @@ pub struct ListSessions {
 #[rtype(result = "Result<Vec<ServerCertLife>, RegistryError>")]
 pub struct ServerCerts;
 
+impl Standing {
+    /// What a certificate is to the node at `domain`.
+    pub fn of(cert: &ActorCert, domain: &Domain) -> Self {
+        if cert.fid().domain() == domain {
+            Self::Own
+        } else {
+            Self::Foreign
+        }
+    }
+}
+
 impl Event {
     pub(super) fn server_cert(cert: &ServerCert) -> Self {
         Self::ServerCert {
@@ -169,6 +240,14 @@ impl Event {
 
     pub(super) fn session_cert(session: SessionRef, cert: &ActorCert) -> Self {
         Self::SessionCert {
+            user: session.user.as_u64(),
+            session: session.session.as_u64(),
+            der: cert.as_der().to_vec(),
+        }
+    }
+
+    pub(super) fn foreign_cert(session: SessionRef, cert: &ActorCert) -> Self {
+        Self::ForeignCert {
             user: session.user.as_u64(),
             session: session.session.as_u64(),
             der: cert.as_der().to_vec(),

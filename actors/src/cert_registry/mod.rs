@@ -11,6 +11,7 @@
 
 mod error;
 mod messages;
+mod shown;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,8 @@ use antiphon_protocol::Timestamp;
 pub use error::RegistryError;
 pub use messages::{
     AppendServerCert, EndSession, Event, ListSessions, LiveSession, Logged, OpenSession,
-    RenewSession, ServerCertInForce, ServerCertLife, ServerCerts, SessionCertsInForce, SessionLife,
-    SessionRef,
+    PresentCert, RenewSession, ServerCertInForce, ServerCertLife, ServerCerts, SessionCertsInForce,
+    SessionLife, SessionRef, SessionRider, SignInWithCert, Standing,
 };
 use store::{Head, Store};
 

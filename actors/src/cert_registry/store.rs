@@ -175,12 +175,16 @@ impl Store {
                 writes.put(Space::ServerCertIndex, &key(&[entry.at, sequence]), &change)?;
                 index_serial_number(cert.serial_number(), sequence, writes)?;
             }
-            Event::SessionCert { user, session, der } => {
+            Event::SessionCert { user, session, der }
+            | Event::ForeignCert { user, session, der } => {
                 let cert = ActorCert::from_der(der).map_err(damaged)?;
                 let change = Change::of(cert.validity());
                 let by_time = key(&[*user, *session, entry.at, sequence]);
                 writes.put(Space::SessionCertIndex, &by_time, &change)?;
-                index_serial_number(cert.serial_number(), sequence, writes)?;
+                // Serial numbers are each issuer's own.
+                if matches!(entry.event, Event::SessionCert { .. }) {
+                    index_serial_number(cert.serial_number(), sequence, writes)?;
+                }
                 let by_user = key(&[*user, *session]);
                 if !self.storage.contains(Space::Sessions, &by_user)? {
                     let opened = SessionRecord {
@@ -265,6 +269,22 @@ impl Store {
             user,
             session: Snowflake::from_u64(session),
         }))
+    }
+
+    /// The certificate that a session got last.
+    pub(super) fn newest_session_cert(
+        &self,
+        session: SessionRef,
+    ) -> Result<ActorCert, RegistryError> {
+        let of_session = key(&[session.user.as_u64(), session.session.as_u64()]);
+        let newest = self
+            .storage
+            .scan::<Change>(Space::SessionCertIndex, &of_session)
+            .next_back();
+        let (by_time, _) = newest.ok_or(RegistryError::NoSuchSession)??;
+        let sequence = number_at(&by_time, 3);
+        ActorCert::from_der(&self.cert(sequence)?)
+            .map_err(|_| RegistryError::DamagedEntry(sequence))
     }
 
     /// The server certificate in force at `at`, among the entries up to `newest`.
@@ -395,7 +415,11 @@ impl Store {
             .storage
             .get::<Entry>(Space::LogEntries, &key(&[sequence]))?;
         match entry.map(|entry| entry.event) {
-            Some(Event::ServerCert { der } | Event::SessionCert { der, .. }) => Ok(der),
+            Some(
+                Event::ServerCert { der }
+                | Event::SessionCert { der, .. }
+                | Event::ForeignCert { der, .. },
+            ) => Ok(der),
             Some(Event::SessionEnded { .. }) | None => Err(RegistryError::DamagedEntry(sequence)),
         }
     }

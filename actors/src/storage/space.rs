@@ -28,6 +28,12 @@ pub enum Space {
     TokensBySession = 19,
     /// Accounts: SHA-256 of an invite → when it was made.
     Invites = 20,
+    /// Accounts: expiry, nonce → a challenge that has been used.
+    UsedChallenges = 21,
+    /// Accounts: the secret in challenges.
+    ChallengeSecret = 22,
+    /// Accounts: the time up to which used challenges have been forgotten.
+    ForgottenChallenges = 23,
 }
 
 impl Space {

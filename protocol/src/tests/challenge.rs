@@ -73,7 +73,10 @@ fn ecdsa_signatures_are_taken_in_both_forms_with_either_s() {
             assert_eq!(public_key.verify_challenge(b"challenge", &bytes), Ok(()));
             let refused = Err(KeyError::Signature);
             assert_eq!(public_key.verify_challenge(b"Challenge", &bytes), refused);
-            assert_eq!(public_key.verify_challenge(b"challenge", &bytes[1..]), refused);
+            assert_eq!(
+                public_key.verify_challenge(b"challenge", &bytes[1..]),
+                refused
+            );
         }
     }
 }
@@ -89,6 +92,9 @@ fn a_client_key_makes_requests_and_signatures_that_verify() {
         assert_eq!(verified.expect_fid(&fid), Ok(()));
         assert_eq!(verified.session_id(), &session_id);
         let signature = key.sign_challenge("abc");
-        assert_eq!(key.public_key().verify_challenge(b"abc", &signature), Ok(()));
+        assert_eq!(
+            key.public_key().verify_challenge(b"abc", &signature),
+            Ok(())
+        );
     }
 }

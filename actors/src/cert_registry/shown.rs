@@ -1,0 +1,97 @@
+//! Certificates that sessions show: those of other nodes' users are logged as of when they were
+//! verified, those of this node's own are compared with what it issued.
+
+use actix::{ActorFutureExt as _, Context, Handler, WrapFuture as _};
+use antiphon_protocol::ActorCert;
+
+use super::{
+    Answer, CertRegistry, Event, PresentCert, RegistryError, SessionRef, SignInWithCert, Standing,
+};
+use crate::storage::WriteSet;
+
+impl Handler<PresentCert> for CertRegistry {
+    type Result = Answer<()>;
+
+    fn handle(&mut self, message: PresentCert, _: &mut Context<Self>) -> Self::Result {
+        let PresentCert {
+            session,
+            cert,
+            standing,
+        } = message;
+        self.take(session, &cert, standing, WriteSet::new())
+    }
+}
+
+impl Handler<SignInWithCert> for CertRegistry {
+    type Result = Answer<()>;
+
+    fn handle(&mut self, message: SignInWithCert, _: &mut Context<Self>) -> Self::Result {
+        let SignInWithCert {
+            new_session,
+            cert,
+            standing,
+            rider,
+        } = message;
+        let live = self.store.live_session(new_session.user, cert.session_id());
+        let session = match live {
+            Ok(live) => live.unwrap_or(new_session),
+            Err(error) => return self.refuse(error),
+        };
+        match (rider.0)(session) {
+            Ok(rider) if session == new_session && standing == Standing::Foreign => {
+                self.log_foreign(session, &cert, rider)
+            }
+            Ok(rider) => self.take(session, &cert, standing, rider),
+            Err(error) => self.refuse(error.into()),
+        }
+    }
+}
+
+impl CertRegistry {
+    /// Judges the certificate that a session shows against the one that it has.
+    fn take(
+        &mut self,
+        session: SessionRef,
+        cert: &ActorCert,
+        standing: Standing,
+        rider: WriteSet,
+    ) -> Answer<()> {
+        let newest = self
+            .store
+            .check_is_live(session)
+            .and_then(|()| self.store.newest_session_cert(session));
+        let newest = match newest {
+            Ok(newest) => newest,
+            Err(RegistryError::NoSuchSession) => return self.refuse(RegistryError::NotCurrent),
+            Err(error) => return self.refuse(error),
+        };
+        let is_known = newest.is_same_as(cert);
+        let (from, until) = (cert.validity().not_before, newest.validity().not_before);
+        match standing {
+            Standing::Own if !is_known || !newest.validity().covers(self.now()) => {
+                self.refuse(RegistryError::NotCurrent)
+            }
+            Standing::Own => self.commit_alone(rider),
+            Standing::Foreign if is_known => self.commit_alone(rider),
+            Standing::Foreign if from < until => self.refuse(RegistryError::OlderCert),
+            Standing::Foreign => self.log_foreign(session, cert, rider),
+        }
+    }
+
+    fn log_foreign(
+        &mut self,
+        session: SessionRef,
+        cert: &ActorCert,
+        rider: WriteSet,
+    ) -> Answer<()> {
+        let event = Event::foreign_cert(session, cert);
+        let logged = self.append(event, self.head.at, rider);
+        Box::pin(logged.map(|logged, _, _| logged.map(drop)))
+    }
+
+    /// Makes `writes` durable, and with them the entry that they are about.
+    fn commit_alone(&self, writes: WriteSet) -> Answer<()> {
+        let committed = self.store.commit(writes).into_actor(self);
+        Box::pin(committed.map(|committed, _, _| Ok(committed?)))
+    }
+}
