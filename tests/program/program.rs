@@ -118,11 +118,15 @@ impl Program {
         self.child.id()
     }
 
-    /// Sends a signal and waits for the end.
-    pub fn end(&mut self, signal: &str) -> Option<i32> {
+    /// Sends a signal.
+    pub fn send(&self, signal: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Waits for the end; returns the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }

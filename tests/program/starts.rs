@@ -1,7 +1,13 @@
 //! Starts that must be refused, starts that must recover, and the stop.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::program::{Place, key_files};
 use crate::support::{ClientKey, PASSWORD};
@@ -112,19 +118,29 @@ async fn signals_stop_the_node_after_what_is_in_flight() {
     for signal in ["-TERM", "-INT"] {
         let place = Place::new();
         let mut program = place.start();
-        let api = program.api.clone();
-        api.register("alice").await;
-        // Hashing takes a while; the signal comes while the answer is being worked out.
-        let key = ClientKey::p256();
-        let (response, code) = tokio::join!(api.try_trust("alice", "phone", &key), async {
-            let in_flight = tokio::task::yield_now();
-            in_flight.await;
-            tokio::task::spawn_blocking(move || (program.end(signal), program))
-                .await
-                .unwrap()
-        });
-        assert_eq!(code.0, Some(0));
-        assert_eq!(response.status(), 201);
+        program.api.register("alice").await;
+        let csr = STANDARD.encode(ClientKey::p256().csr("alice@a.example", "phone"));
+        let body = json!({ "username": "alice", "password": PASSWORD, "csr": csr }).to_string();
+        // Once the node says "continue", the request is in flight.
+        let address = program.api.base.strip_prefix("http://").unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        write!(
+            client,
+            "POST /p2core/session/trust HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\
+             Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .unwrap();
+        let mut client = BufReader::new(client);
+        let mut line = String::new();
+        client.read_line(&mut line).unwrap();
+        assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+        program.send(signal);
+        client.get_mut().write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("HTTP/1.1 201 Created\r\n"), "{answer}");
+        assert_eq!(program.wait(), Some(0));
         assert!(!place.data().join("control.sock").exists());
         let program = place.start();
         assert_eq!(
