@@ -18,6 +18,10 @@ run:
 bench *args:
     cargo bench --bench cert_registry -- {{args}}
 
+# Look for bytes that break a decoder: id_cert, id_csr or challenge (needs cargo-fuzz and nightly)
+fuzz target seconds="600":
+    cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}} -max_len=2048
+
 # Kill the node under load for longer than the tests do
 kill cycles="200":
     KILL_CYCLES={{cycles}} cargo test --test program kills -- --nocapture

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | the network | [`http`] |
 //! | the operator, at the running node | [`control`] |
-//! | the command line | [`cli`] |
+//! | the command line | [`cli`], with [`demo`] |
 //!
 //! Around them: [`config`] (what can be set), [`node`] (the start and the stop, as a numbered
 //! story), [`logging`] and [`tls`].
@@ -17,6 +17,7 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod demo;
 pub mod http;
 pub mod logging;
 pub mod node;

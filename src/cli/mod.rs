@@ -5,6 +5,7 @@
 
 mod cert;
 mod check_config;
+mod demo;
 mod invite;
 mod key;
 mod output;
@@ -19,6 +20,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
 use crate::control::AskError;
+use crate::demo::DemoError;
 use crate::node::NodeError;
 use settings::SettingsArgs;
 
@@ -37,6 +39,8 @@ struct Cli {
 enum Command {
     /// Run the node (the default)
     Serve,
+    /// Start two nodes in a temporary directory and show, with real requests, how they federate
+    Demo,
     /// Check the configuration and print every setting and where it comes from
     CheckConfig {
         /// Print JSON
@@ -69,6 +73,8 @@ enum CliError {
     Node(#[from] NodeError),
     #[error(transparent)]
     Ask(#[from] AskError),
+    #[error("the demo did not go as the contract says: {0}")]
+    Demo(#[from] DemoError),
     #[error("{0}: {1}")]
     File(String, std::io::Error),
     #[error("{0}")]
@@ -103,6 +109,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { settings, command } = cli;
     match command {
         None | Some(Command::Serve) => serve::run(&settings.config()?),
+        Some(Command::Demo) => demo::run(),
         Some(Command::CheckConfig { json }) => check_config::run(&settings, json),
         Some(Command::User(command)) => user::run(command, &settings.config()?.data_dir),
         Some(Command::Key(command)) => key::run(command, &settings.config()?.data_dir),

@@ -15,6 +15,7 @@ mod support;
 
 mod cli;
 mod config;
+mod demo;
 mod kills;
 mod program;
 mod starts;

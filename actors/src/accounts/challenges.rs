@@ -49,16 +49,16 @@ impl Record for Forgotten {
 impl Challenges {
     /// Takes up the secret in `storage`, or makes one.
     pub(super) async fn open(storage: Storage, domain: Domain) -> Result<Self, StorageError> {
-        let secret = match storage.get::<Secret>(Space::ChallengeSecret, &[])? {
-            Some(Secret(bytes)) => ChallengeSecret::from_bytes(bytes),
-            None => {
-                let secret = ChallengeSecret::random(&mut OsRng);
-                let mut writes = WriteSet::new();
-                let record = Secret(*secret.as_bytes());
-                writes.put(Space::ChallengeSecret, &[], &record)?;
-                storage.commit(writes).await?;
-                secret
-            }
+        let kept = storage.get::<Secret>(Space::ChallengeSecret, &[])?;
+        let secret = if let Some(Secret(bytes)) = kept {
+            ChallengeSecret::from_bytes(bytes)
+        } else {
+            let secret = ChallengeSecret::random(&mut OsRng);
+            let mut writes = WriteSet::new();
+            let record = Secret(*secret.as_bytes());
+            writes.put(Space::ChallengeSecret, &[], &record)?;
+            storage.commit(writes).await?;
+            secret
         };
         Ok(Self {
             storage,

@@ -82,19 +82,23 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let is_special = match (a, b, c) {
+    let is_special = matches!(
+        (a, b, c),
         // This network, private, loopback, and everything from multicast up.
-        (0 | 10 | 127 | 224..=255, _, _) => true,
-        // Shared between a carrier's customers (RFC 6598).
-        (100, 64..=127, _) => true,
-        // Link-local, where clouds keep their metadata.
-        (169, 254, _) => true,
-        (172, 16..=31, _) | (192, 168, _) => true,
-        // Protocol assignments, documentation, 6to4 relays, benchmarks.
-        (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) => true,
-        (198, 51, 100) | (203, 0, 113) => true,
-        _ => false,
-    };
+        (0 | 10 | 127 | 224.., _, _)
+            | (172, 16..=31, _)
+            | (192, 168, _)
+            // Shared between a carrier's customers (RFC 6598).
+            | (100, 64..=127, _)
+            // Link-local, where clouds keep their metadata.
+            | (169, 254, _)
+            // Protocol assignments, documentation, 6to4 relays, benchmarks.
+            | (192, 0, 0 | 2)
+            | (192, 88, 99)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+    );
     !is_special
 }
 
@@ -108,12 +112,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match address.segments() {
-        // NAT64 (RFC 6052): where it leads is what counts.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
-        // 6to4 (RFC 3056), the same.
-        [0x2002, high, low, ..] => embedded(high, low),
+        // NAT64 (RFC 6052) and 6to4 (RFC 3056): where they lead is what counts.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => embedded(high, low),
         // Protocol assignments with Teredo, and documentation.
-        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // All other global unicast addresses are in 2000::/3.
         [first, ..] => first & 0xe000 == 0x2000,
     }

@@ -48,7 +48,7 @@ impl Fetcher {
             allow_private: settings.allow_private_addresses,
         };
         Ok(Self {
-            guarded: client(Some(guarded))?,
+            guarded: client(Some(&guarded))?,
             mapped: client(None)?,
             hosts: Arc::new(settings.hosts.clone()),
             allow_private: settings.allow_private_addresses,
@@ -83,14 +83,13 @@ impl Fetcher {
     fn place(&self, question: &Question) -> Result<(&Client, Url), HomeServerError> {
         let domain = question.domain();
         let no_place = HomeServerError::NotFederated(NotFederated::NoSuchServer);
-        let (client, mut url) = match self.hosts.get(domain) {
-            Some(host) => (&self.mapped, host.clone()),
-            None => {
-                let url = format!("https://{domain}:{}", self.https_port);
-                let url = Url::parse(&url).map_err(|_| no_place.clone())?;
-                self.check_literal(&url)?;
-                (&self.guarded, url)
-            }
+        let (client, mut url) = if let Some(host) = self.hosts.get(domain) {
+            (&self.mapped, host.clone())
+        } else {
+            let url = format!("https://{domain}:{}", self.https_port);
+            let url = Url::parse(&url).map_err(|_| no_place.clone())?;
+            self.check_literal(&url)?;
+            (&self.guarded, url)
         };
         let mut path = url.path_segments_mut().map_err(|()| no_place)?;
         path.clear();
@@ -121,7 +120,7 @@ impl Fetcher {
     }
 }
 
-fn client(resolver: Option<Guarded>) -> Result<Client, reqwest::Error> {
+fn client(resolver: Option<&Guarded>) -> Result<Client, reqwest::Error> {
     // Another one may be there already, which does as well.
     drop(rustls::crypto::ring::default_provider().install_default());
     let builder = || {
@@ -132,8 +131,8 @@ fn client(resolver: Option<Guarded>) -> Result<Client, reqwest::Error> {
             .no_proxy()
             .connect_timeout(CONNECT)
             .pool_max_idle_per_host(1);
-        match resolver.clone() {
-            Some(resolver) => builder.dns_resolver(resolver),
+        match resolver {
+            Some(resolver) => builder.dns_resolver(resolver.clone()),
             None => builder,
         }
     };

@@ -96,8 +96,8 @@ impl Kept {
             let Some((question, number)) = self.order.pop_front() else {
                 return;
             };
-            let is_newest = |entry: &&Entry| entry.number == number;
-            if self.answers.get(&question).filter(is_newest).is_none() {
+            let entry = self.answers.get(&question);
+            if entry.is_none_or(|entry| entry.number != number) {
                 continue;
             }
             if self.size > CAPACITY {

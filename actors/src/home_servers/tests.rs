@@ -216,7 +216,7 @@ async fn the_trap_catches_who_is_let_inside() {
             }
         };
         // The listener speaks no TLS: that somebody came is all there is to see.
-        tokio::time::timeout(std::time::Duration::from_secs(60), caught)
+        tokio::time::timeout(std::time::Duration::from_mins(1), caught)
             .await
             .unwrap();
         asking.abort();

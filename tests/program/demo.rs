@@ -1,0 +1,26 @@
+//! `antiphon demo`.
+
+use super::program::{Place, one_line};
+
+#[test]
+fn the_story_is_told_to_its_end_and_leaves_nothing_behind() {
+    let place = Place::new();
+    let temporary = place.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut command = place.command(&["demo"]);
+    let output = command.env("TMPDIR", &temporary).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let steps = text.lines().filter(|line| line.starts_with(' ')).count();
+    assert_eq!(steps, 14, "{text}");
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+    assert!(!place.data().exists());
+}
+
+#[test]
+fn a_demo_that_cannot_go_on_says_so_and_fails() {
+    let place = Place::new();
+    let mut command = place.command(&["demo"]);
+    let output = command.env("TMPDIR", place.path("nowhere")).output();
+    one_line(&output.unwrap(), 1);
+}
