@@ -223,6 +223,17 @@ async fn an_answer_is_kept_for_its_time_and_no_longer() {
 }
 
 #[actix_web::test]
+async fn a_refusal_never_rests_on_what_is_kept() {
+    let scene = Scene::start().await;
+    let cert = scene.certify("phone");
+    let another = server_cert(&key(), &scene.home.domain, NOW - DAY, NOW + 9 * DAY);
+    scene.home.is(Mood::Shows(another.as_der().to_vec()));
+    scene.refused(&cert, INVALID.0, INVALID.1).await;
+    scene.home.is(Mood::Honest);
+    scene.taken(&cert).await;
+}
+
+#[actix_web::test]
 async fn a_failure_is_repeated_briefly_and_then_asked_again() {
     let scene = Scene::start().await;
     let cert = scene.certify("phone");
