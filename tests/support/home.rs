@@ -169,7 +169,7 @@ async fn answer(request: HttpRequest, state: Data<State>) -> HttpResponse {
                 .content_type("application/json")
                 .body(body)
         }
-        Mood::Huge => {
+        Mood::Huge if is_about_server => {
             let cert = base64::encode(&state.cert);
             let body = format!("{}\"{cert}\"", " ".repeat(64 * 1024));
             HttpResponse::Ok().body(body)
@@ -192,7 +192,7 @@ async fn answer(request: HttpRequest, state: Data<State>) -> HttpResponse {
         Mood::Honest | Mood::Shows(_) if is_about_server => {
             HttpResponse::Ok().json(base64::encode(&state.cert))
         }
-        Mood::Honest | Mood::Shows(_) => {
+        Mood::Honest | Mood::Shows(_) | Mood::Huge => {
             let listed = state.listed.lock().unwrap();
             let texts: Vec<_> = listed.iter().map(|cert| base64::encode(cert)).collect();
             HttpResponse::Ok().json(json!(texts))
