@@ -11,7 +11,9 @@ use antiphon_actors::cert_registry::{AppendServerCert, CertRegistry, RegistryErr
 use antiphon_actors::clock::SharedClock;
 use antiphon_actors::home_servers::{self, HomeServers, SystemNames};
 use antiphon_actors::key_manager::{self, KeyError, KeyManager, RotateServerKey, StartError};
+use antiphon_actors::key_package_pool::{self, KeyPackagePool};
 use antiphon_actors::storage::{DataDir, DataDirError, OpenError, Storage};
+use antiphon_actors::workers::Workers;
 use antiphon_protocol::ServerCert;
 use tokio::task::JoinHandle;
 
@@ -19,6 +21,10 @@ use crate::config::Config;
 use crate::control;
 use crate::http::{self, Doors};
 use crate::tls::{self, TlsError};
+
+/// How many requests may wait to have their KeyPackages checked. A hundred packages take about
+/// 60 ms, so this is a wait of a few seconds.
+const CHECKS_WAITING: usize = 128;
 
 /// A running node.
 #[derive(Debug)]
@@ -117,7 +123,7 @@ impl Node {
         let accounts = Accounts::open(
             account_settings(config),
             Arc::clone(&clock),
-            storage,
+            storage.clone(),
             log_time,
             key_manager.clone(),
             registry.clone(),
@@ -130,6 +136,14 @@ impl Node {
             Arc::new(SystemNames),
         )?;
         let home_servers = start(homes, &mut arbiters);
+
+        let pool = KeyPackagePool::new(
+            key_package_settings(config),
+            Arc::clone(&clock),
+            storage,
+            registry.clone(),
+        );
+        let key_packages = start(pool, &mut arbiters);
 
         // 4. An identity that is in force: logged, if it is new, and rotated, if it has ended.
         if is_first_start {
@@ -147,7 +161,10 @@ impl Node {
             accounts,
             home_servers,
             key_manager,
+            key_packages,
             registry,
+            workers: Workers::new(CHECKS_WAITING),
+            clock,
             domain: config.domain.clone(),
             body_bytes: config.body_bytes,
         };
@@ -213,6 +230,7 @@ async fn owner_ended(doors: &Doors) {
     while doors.accounts.connected()
         && doors.home_servers.connected()
         && doors.key_manager.connected()
+        && doors.key_packages.connected()
         && doors.registry.connected()
     {
         look.tick().await;
@@ -261,5 +279,12 @@ fn federation_settings(config: &Config) -> home_servers::Settings {
         allow: federation.allow.into_iter().collect(),
         hosts: federation.hosts,
         https_port: 443,
+    }
+}
+
+fn key_package_settings(config: &Config) -> key_package_pool::Settings {
+    key_package_pool::Settings {
+        per_client: config.key_packages.per_client,
+        claims_per_minute: config.key_packages.claims_per_minute,
     }
 }

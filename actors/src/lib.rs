@@ -8,10 +8,12 @@
 //! | [`key_manager`] | the server's key pairs and rotation state; signs ID-Certs |
 //! | [`cert_registry`] | the log of every ID-Cert and every end of a session; who was in force at *t* |
 //! | [`accounts`] | users, passwords, administrators, invites, tokens, used challenges |
+//! | [`key_package_pool`] | one-time and last resort KeyPackages, and every `init_key` ever seen |
 //! | [`home_servers`] | what other nodes said of their certificates, for a while |
 //!
 //! Beneath them: [`storage`], one sled tree and the committer that makes writes durable, and
-//! [`clock`], the only place that asks the system for the time.
+//! [`clock`], the only place that asks the system for the time, and [`workers`], which do the
+//! mathematics.
 //!
 //! Requests flow one way: [`accounts`] → [`key_manager`] → [`cert_registry`]. An operation that
 //! touches two owners is one [`storage::WriteSet`], committed by the last of them.
@@ -25,6 +27,8 @@ pub mod cert_registry;
 pub mod clock;
 pub mod home_servers;
 pub mod key_manager;
+pub mod key_package_pool;
 pub mod storage;
 #[cfg(test)]
 mod test_support;
+pub mod workers;

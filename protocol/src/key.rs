@@ -149,6 +149,15 @@ impl PublicKey {
             .map_err(|error: der::Error| KeyError::Encoding(error.to_string()))
     }
 
+    /// The key alone: a P-256 point, uncompressed, in 65 bytes, or Ed25519 in 32. That is how MLS
+    /// writes signature keys (RFC 9420 §5.1.1).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::P256(key) => key.to_encoded_point(false).as_bytes().to_vec(),
+            Self::Ed25519(key) => key.to_bytes().to_vec(),
+        }
+    }
+
     /// The key as PEM, `-----BEGIN PUBLIC KEY-----`.
     pub fn to_pem(&self) -> Result<String, KeyError> {
         self.to_spki()?

@@ -14,6 +14,7 @@
 //! | what is certified | [`ServerCert`], [`ActorCert`], written by [`issue`] |
 //! | signing in elsewhere | [`Challenge`], [`ChallengeSecret`] |
 //! | what a client holds | [`Token`], [`TokenHash`], [`ClientKey`] |
+//! | what is handed out once | [`KeyPackage`], [`CipherSuite`] |
 //! | how bytes travel | [`base64`] |
 //! | for people | [`inspect`] |
 //!
@@ -32,6 +33,7 @@ mod id_csr;
 pub mod inspect;
 pub mod issue;
 mod key;
+mod key_package;
 mod profile;
 mod serial_number;
 mod session_id;
@@ -52,6 +54,9 @@ pub use fid::{Fid, FidError, LocalName};
 pub use id_cert::{ActorCert, IdCertError, ServerCert};
 pub use id_csr::{CsrError, IdCsr, VerifiedCsr};
 pub use key::{KeyAlgorithm, KeyError, PrivateKey, PublicKey};
+pub use key_package::{
+    CipherSuite, KeyPackage, KeyPackageError, LONGEST_LIFETIME, Use as KeyPackageUse,
+};
 pub use serial_number::SerialNumber;
 pub use session_id::{SessionId, SessionIdError};
 pub use snowflake::{Snowflake, SnowflakeError};

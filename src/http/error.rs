@@ -8,8 +8,10 @@ use antiphon_actors::accounts::{AccountsError, ChallengeFailure};
 use antiphon_actors::cert_registry::RegistryError;
 use antiphon_actors::home_servers::{HomeServerError, NotFederated};
 use antiphon_actors::key_manager::KeyError;
+use antiphon_actors::key_package_pool::PoolError;
 use antiphon_actors::storage::StorageError;
-use antiphon_protocol::CsrError;
+use antiphon_actors::workers::WorkError;
+use antiphon_protocol::{CsrError, KeyPackageError};
 use serde::Serialize;
 
 /// Everything that a request can be refused with.
@@ -55,6 +57,17 @@ pub(super) enum ApiError {
     NotFederated(NotFederated),
     #[error("The home server of the ID-Cert could not be asked, or did not answer as it should.")]
     HomeServerUnreachable,
+    #[error("KeyPackage {index} was refused: {error}.")]
+    InvalidKeyPackage {
+        index: usize,
+        error: KeyPackageError,
+    },
+    #[error("KeyPackage {0} was refused: its init_key has been published before.")]
+    KeyPackageReused(usize),
+    #[error("A client may have {0} KeyPackages in its pool at most.")]
+    KeyPackageLimit(u64),
+    #[error("Too many KeyPackages of this user were claimed; try again in {0} s.")]
+    RateLimited(u64),
     #[error("Only sessions of this server's own users may do this.")]
     NotLocal,
     #[error("The server is busy; try again shortly.")]
@@ -97,6 +110,12 @@ impl ApiError {
             Self::HomeServerUnreachable => {
                 (StatusCode::BAD_GATEWAY, "P2CORE_HOME_SERVER_UNREACHABLE")
             }
+            Self::InvalidKeyPackage { .. } => {
+                (StatusCode::BAD_REQUEST, "P2CORE_INVALID_KEY_PACKAGE")
+            }
+            Self::KeyPackageReused(_) => (StatusCode::CONFLICT, "P2CORE_KEY_PACKAGE_REUSED"),
+            Self::KeyPackageLimit(_) => (StatusCode::CONFLICT, "P2CORE_KEY_PACKAGE_LIMIT"),
+            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "P2CORE_RATE_LIMITED"),
             Self::NotLocal => (StatusCode::FORBIDDEN, "P2CORE_NOT_LOCAL"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_BUSY"),
             Self::StorageFailed => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_STORAGE_FAILED"),
@@ -119,6 +138,9 @@ impl ResponseError for ApiError {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, "5"));
         }
+        if let Self::RateLimited(seconds) = self {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
         response.json(Refusal {
             errcode: status.as_u16(),
             error,
@@ -128,7 +150,7 @@ impl ResponseError for ApiError {
 }
 
 /// A fault of the node's own: said in the log, under the request's ID, and not to the client.
-fn internal(error: &dyn std::error::Error) -> ApiError {
+pub(super) fn internal(error: &dyn std::error::Error) -> ApiError {
     tracing::error!(%error, "a request failed");
     ApiError::Internal
 }
@@ -206,6 +228,32 @@ impl From<HomeServerError> for ApiError {
             | HomeServerError::NoServerCert
             | HomeServerError::NotInForce => Self::InvalidIdCert(error.to_string()),
             HomeServerError::Busy | HomeServerError::Stopped => Self::Busy,
+        }
+    }
+}
+
+impl From<PoolError> for ApiError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::CertChanged => Self::InvalidKeyPackage {
+                index: 0,
+                error: KeyPackageError::OtherCert,
+            },
+            PoolError::Reused(index) => Self::KeyPackageReused(index),
+            PoolError::Full(most) => Self::KeyPackageLimit(most),
+            PoolError::RateLimited(seconds) => Self::RateLimited(seconds),
+            PoolError::Registry(error) => error.into(),
+            PoolError::Storage(error) => error.into(),
+            PoolError::Stopped => Self::Busy,
+        }
+    }
+}
+
+impl From<WorkError> for ApiError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Busy | WorkError::Stopped => Self::Busy,
+            WorkError::Panicked(_) => internal(&error),
         }
     }
 }

@@ -8,6 +8,7 @@ mod body;
 mod error;
 mod foreign;
 mod identity;
+mod key_packages;
 mod path;
 mod request_id;
 mod server_key;
@@ -24,8 +25,11 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError as _, Route};
 use antiphon_actors::accounts::Accounts;
 use antiphon_actors::cert_registry::CertRegistry;
+use antiphon_actors::clock::SharedClock;
 use antiphon_actors::home_servers::HomeServers;
 use antiphon_actors::key_manager::KeyManager;
+use antiphon_actors::key_package_pool::KeyPackagePool;
+use antiphon_actors::workers::Workers;
 use antiphon_protocol::Domain;
 
 use error::ApiError;
@@ -39,8 +43,14 @@ pub struct Doors {
     pub home_servers: Addr<HomeServers>,
     /// The server's key.
     pub key_manager: Addr<KeyManager>,
+    /// KeyPackages.
+    pub key_packages: Addr<KeyPackagePool>,
     /// The log.
     pub registry: Addr<CertRegistry>,
+    /// Who checks what takes long.
+    pub workers: Workers,
+    /// The time.
+    pub clock: SharedClock,
     /// The node's domain.
     pub domain: Domain,
     /// The largest request body, in bytes.
@@ -104,6 +114,21 @@ fn routes(service: &mut ServiceConfig) {
         .service(resource(
             "/p2core/session/{session_id}",
             vec![(Method::DELETE, delete())],
+        ))
+        .service(resource(
+            "/p2core/keypackage/@me",
+            vec![
+                (Method::GET, get().to(key_packages::count)),
+                (Method::POST, post().to(key_packages::publish)),
+            ],
+        ))
+        .service(resource(
+            "/p2core/keypackage/{user_id}",
+            vec![(Method::GET, get().to(key_packages::claim))],
+        ))
+        .service(resource(
+            "/p2core/keypackage_lr",
+            vec![(Method::PUT, web::put().to(key_packages::put_last_resort))],
         ))
         .default_service(web::to(not_found));
 }

@@ -6,6 +6,7 @@ use antiphon_protocol::CsrError;
 use crate::cert_registry::RegistryError;
 use crate::key_manager::KeyError;
 use crate::storage::StorageError;
+use crate::workers::WorkError;
 
 /// What is wrong with a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +73,16 @@ pub enum AccountsError {
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopped,
+}
+
+impl From<WorkError> for AccountsError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Busy => Self::Busy,
+            WorkError::Stopped => Self::Stopped,
+            WorkError::Panicked(_) => Self::Hashing(error.to_string()),
+        }
+    }
 }
 
 impl From<MailboxError> for AccountsError {

@@ -1,15 +1,13 @@
 //! Argon2id (RFC 9106), off the actors' threads.
 
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use rand_core::OsRng;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 use super::{AccountsError, Password};
+use crate::workers::Workers;
 
 /// How many may wait for their turn. At about 20 ms each this is a wait of a few seconds, after
 /// which a client would rather be told to come back.
@@ -18,26 +16,23 @@ const QUEUE: usize = 128;
 /// Hashes and verifies: as many at a time as there are cores, since each takes 19 MiB and a core.
 #[derive(Debug, Clone)]
 pub(super) struct Hasher {
-    running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
+    workers: Workers,
     /// What passwords of unknown users are compared with, so that they take as long.
     decoy: Arc<str>,
 }
 
 impl Hasher {
     pub(super) fn new() -> Result<Self, AccountsError> {
-        let cores = available_parallelism().map_or(1, usize::from);
         let decoy = hash(&Password::new("nobody has this one".to_owned()))?;
         Ok(Self {
-            running: Arc::new(Semaphore::new(cores)),
-            admitted: Arc::new(Semaphore::new(cores + QUEUE)),
+            workers: Workers::new(QUEUE),
             decoy: decoy.into(),
         })
     }
 
     /// Hashes a password to be kept, as a PHC string.
     pub(super) async fn hash(self, password: Password) -> Result<String, AccountsError> {
-        self.run(move || hash(&password)).await?
+        self.workers.run(move || hash(&password)).await?
     }
 
     /// Whether `password` is the one that was kept. Where nothing is kept, the answer is no, in
@@ -48,30 +43,14 @@ impl Hasher {
         kept: Option<String>,
     ) -> Result<bool, AccountsError> {
         let decoy = Arc::clone(&self.decoy);
-        self.run(move || {
+        let verifying = self.workers.run(move || {
             let is_known = kept.is_some();
             let phc = kept.as_deref().unwrap_or(&decoy);
             let phc = PasswordHash::new(phc).map_err(hashing)?;
             let is_right = Argon2::default().verify_password(password.as_bytes(), &phc);
             Ok(is_known && is_right.is_ok())
-        })
-        .await?
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, AccountsError> {
-        let _place = self
-            .admitted
-            .try_acquire()
-            .map_err(|_| AccountsError::Busy)?;
-        let _core = self
-            .running
-            .acquire()
-            .await
-            .map_err(|_| AccountsError::Stopped)?;
-        spawn_blocking(work).await.map_err(hashing)
+        });
+        verifying.await?
     }
 }
 

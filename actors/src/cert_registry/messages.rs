@@ -197,6 +197,34 @@ pub struct SessionCertsInForce {
     pub at: Option<Timestamp>,
 }
 
+/// A certificate in force now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveCert {
+    /// Whose.
+    pub session: SessionRef,
+    /// The number of its entry in the log, which rises with every certificate.
+    pub sequence: u64,
+    /// The certificate.
+    pub der: Vec<u8>,
+}
+
+/// The certificates of a user's sessions in force now, in the order in which the sessions were
+/// first seen.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<LiveCert>, RegistryError>")]
+pub struct LiveCerts {
+    /// Whose.
+    pub user: Snowflake,
+}
+
+/// The certificate of one session in force now.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<LiveCert>, RegistryError>")]
+pub struct LiveCertOf {
+    /// Which.
+    pub session: SessionRef,
+}
+
 /// The live session that has a session ID.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<SessionRef, RegistryError>")]

@@ -21,9 +21,10 @@ use antiphon_protocol::Timestamp;
 
 pub use error::RegistryError;
 pub use messages::{
-    AppendServerCert, EndSession, Event, ListSessions, LiveSession, Logged, OpenSession,
-    PresentCert, RenewSession, ServerCertInForce, ServerCertLife, ServerCerts, SessionCertsInForce,
-    SessionLife, SessionRef, SessionRider, SignInWithCert, Standing,
+    AppendServerCert, EndSession, Event, ListSessions, LiveCert, LiveCertOf, LiveCerts,
+    LiveSession, Logged, OpenSession, PresentCert, RenewSession, ServerCertInForce, ServerCertLife,
+    ServerCerts, SessionCertsInForce, SessionLife, SessionRef, SessionRider, SignInWithCert,
+    Standing,
 };
 use store::{Head, Store};
 
@@ -214,8 +215,28 @@ impl Handler<SessionCertsInForce> for CertRegistry {
 
     fn handle(&mut self, message: SessionCertsInForce, _: &mut Context<Self>) -> Self::Result {
         let at = self.resolve(message.at)?;
+        let certs = self
+            .store
+            .session_certs_in_force(message.user, at, self.durable.sequence)?;
+        Ok(certs.into_iter().map(|cert| cert.der).collect())
+    }
+}
+
+impl Handler<LiveCerts> for CertRegistry {
+    type Result = Result<Vec<LiveCert>, RegistryError>;
+
+    fn handle(&mut self, message: LiveCerts, _: &mut Context<Self>) -> Self::Result {
         self.store
-            .session_certs_in_force(message.user, at, self.durable.sequence)
+            .session_certs_in_force(message.user, self.now(), self.durable.sequence)
+    }
+}
+
+impl Handler<LiveCertOf> for CertRegistry {
+    type Result = Result<Option<LiveCert>, RegistryError>;
+
+    fn handle(&mut self, message: LiveCertOf, _: &mut Context<Self>) -> Self::Result {
+        self.store
+            .session_cert_in_force(message.session, self.now(), self.durable.sequence)
     }
 }
 

@@ -16,7 +16,7 @@ use antiphon_protocol::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Event, RegistryError, ServerCertLife, SessionLife, SessionRef};
+use super::{Event, LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef};
 use crate::storage::{Record, RecordError, Space, Storage, StorageError, WriteSet};
 
 /// The registry's part of the store.
@@ -293,7 +293,8 @@ impl Store {
         at: Timestamp,
         newest: u64,
     ) -> Result<Option<Vec<u8>>, RegistryError> {
-        self.in_force(Space::ServerCertIndex, &[], at, newest)
+        let found = self.in_force(Space::ServerCertIndex, &[], at, newest)?;
+        Ok(found.map(|(_, der)| der))
     }
 
     /// The certificates of the user's sessions in force at `at`, among the entries up to `newest`.
@@ -302,7 +303,7 @@ impl Store {
         user: Snowflake,
         at: Timestamp,
         newest: u64,
-    ) -> Result<Vec<Vec<u8>>, RegistryError> {
+    ) -> Result<Vec<LiveCert>, RegistryError> {
         let mut certs = Vec::new();
         for found in self
             .storage
@@ -315,10 +316,34 @@ impl Store {
                 .ended
                 .is_some_and(|end| end.at <= at.as_secs() && end.sequence <= newest);
             if has_begun && !has_ended {
-                certs.extend(self.in_force(Space::SessionCertIndex, &by_user, at, newest)?);
+                let found = self.in_force(Space::SessionCertIndex, &by_user, at, newest)?;
+                certs.extend(found.map(|(sequence, der)| LiveCert {
+                    session: SessionRef {
+                        user,
+                        session: Snowflake::from_u64(number_at(&by_user, 1)),
+                    },
+                    sequence,
+                    der,
+                }));
             }
         }
         Ok(certs)
+    }
+
+    /// The certificate of one session in force at `at`, among the entries up to `newest`.
+    pub(super) fn session_cert_in_force(
+        &self,
+        session: SessionRef,
+        at: Timestamp,
+        newest: u64,
+    ) -> Result<Option<LiveCert>, RegistryError> {
+        let of_session = key(&[session.user.as_u64(), session.session.as_u64()]);
+        let found = self.in_force(Space::SessionCertIndex, &of_session, at, newest)?;
+        Ok(found.map(|(sequence, der)| LiveCert {
+            session,
+            sequence,
+            der,
+        }))
     }
 
     /// All sessions of a user, with the certificate that each has at `now`.
@@ -339,7 +364,7 @@ impl Store {
                 error: RecordError::Fields(error),
             };
             let cert = self.in_force(Space::SessionCertIndex, &by_user, now, newest)?;
-            let cert = cert.map(|der| ActorCert::from_der(&der)).transpose();
+            let cert = cert.map(|(_, der)| ActorCert::from_der(&der)).transpose();
             lives.push(SessionLife {
                 session: SessionRef {
                     user,
@@ -386,7 +411,7 @@ impl Store {
         subject: &[u8],
         at: Timestamp,
         newest: u64,
-    ) -> Result<Option<Vec<u8>>, RegistryError> {
+    ) -> Result<Option<(u64, Vec<u8>)>, RegistryError> {
         let from = [subject, &key(&[0, 0])].concat();
         let to = [subject, &key(&[at.as_secs(), u64::MAX])].concat();
         let subject_numbers = subject.len() / 8;
@@ -401,7 +426,7 @@ impl Store {
                     not_before,
                     not_after,
                 } if (not_before..=not_after).contains(&at.as_secs()) => {
-                    self.cert(sequence).map(Some)
+                    Ok(Some((sequence, self.cert(sequence)?)))
                 }
                 Change::Cert { .. } | Change::Ended => Ok(None),
             };

@@ -34,6 +34,18 @@ pub enum Space {
     ChallengeSecret = 22,
     /// Accounts: the time up to which used challenges have been forgotten.
     ForgottenChallenges = 23,
+    /// KeyPackagePool: user, session → which of its packages are there, in numbers.
+    Shelves = 32,
+    /// KeyPackagePool: user, session, number → a one-time package.
+    OneTimePackages = 33,
+    /// KeyPackagePool: user, session, cipher suite → the last resort package.
+    LastResortPackages = 34,
+    /// KeyPackagePool: SHA-256 of an `init_key` → the package that has it, or had.
+    InitKeys = 35,
+    /// KeyPackagePool: asking session, user asked for, idempotency key → when, and how many.
+    Claims = 36,
+    /// KeyPackagePool: the same, position → a package that was given out.
+    ClaimedPackages = 37,
 }
 
 impl Space {

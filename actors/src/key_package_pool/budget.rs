@@ -1,0 +1,76 @@
+//! How many one-time packages an asking session may have of a user in a minute, so that nobody
+//! drains a pool. Kept in memory: a restart forgives.
+
+use std::collections::HashMap;
+
+use antiphon_protocol::{Snowflake, Timestamp};
+
+use crate::cert_registry::SessionRef;
+
+/// The length of a window, in seconds.
+const WINDOW: u64 = 60;
+
+/// With more windows than this, those that are over are forgotten.
+const MANY: usize = 4096;
+
+/// The windows of all who ask.
+#[derive(Debug)]
+pub(super) struct Budgets {
+    per_minute: u64,
+    windows: HashMap<(SessionRef, Snowflake), Window>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    since: Timestamp,
+    used: u64,
+}
+
+impl Window {
+    /// A clock that was set back ends a window, too.
+    fn is_open(&self, now: Timestamp) -> bool {
+        self.since <= now && now < self.since.plus_secs(WINDOW)
+    }
+}
+
+impl Budgets {
+    /// `per_minute` 0 is no limit.
+    pub(super) fn new(per_minute: u64) -> Self {
+        Self {
+            per_minute,
+            windows: HashMap::new(),
+        }
+    }
+
+    /// For how many seconds no more one-time packages are given, if any more are not.
+    pub(super) fn spent_for(
+        &self,
+        asker: SessionRef,
+        user: Snowflake,
+        now: Timestamp,
+    ) -> Option<u64> {
+        let window = self.windows.get(&(asker, user))?;
+        let is_spent = self.per_minute > 0 && window.is_open(now) && window.used >= self.per_minute;
+        let over = window.since.plus_secs(WINDOW);
+        is_spent.then(|| over.as_secs().saturating_sub(now.as_secs()))
+    }
+
+    /// Takes note of one-time packages that were given.
+    pub(super) fn note(&mut self, asker: SessionRef, user: Snowflake, given: u64, now: Timestamp) {
+        if self.per_minute == 0 || given == 0 {
+            return;
+        }
+        if self.windows.len() > MANY {
+            self.windows.retain(|_, window| window.is_open(now));
+        }
+        let fresh = Window {
+            since: now,
+            used: 0,
+        };
+        let window = self.windows.entry((asker, user)).or_insert(fresh);
+        if !window.is_open(now) {
+            *window = fresh;
+        }
+        window.used += given;
+    }
+}

@@ -1,0 +1,71 @@
+//! Claiming: a package for each client of a user.
+
+use actix::{ActorFutureExt as _, Context, Handler, WrapFuture as _};
+use antiphon_protocol::CipherSuite;
+
+use super::{Answer, Claim, KeyPackagePool, PoolError};
+use crate::cert_registry::{LiveCert, LiveCerts};
+use crate::storage::WriteSet;
+
+impl Handler<Claim> for KeyPackagePool {
+    type Result = Answer<Vec<Vec<u8>>>;
+
+    fn handle(&mut self, claim: Claim, _: &mut Context<Self>) -> Self::Result {
+        let asking = self.registry.send(LiveCerts { user: claim.user });
+        let asking = async move { Ok::<_, PoolError>(asking.await??) }.into_actor(self);
+        Box::pin(asking.then(move |certs, pool, _| {
+            let decided = certs.and_then(|certs| pool.take(&claim, &certs));
+            pool.commit(decided)
+        }))
+    }
+}
+
+impl KeyPackagePool {
+    /// Decides which packages answer a claim, and what is consumed by that.
+    fn take(
+        &mut self,
+        claim: &Claim,
+        certs: &[LiveCert],
+    ) -> Result<(WriteSet, Vec<Vec<u8>>), PoolError> {
+        let now = self.clock.now();
+        if let Some(repeated) = self.store.repeated(claim, now)? {
+            return Ok((WriteSet::new(), repeated));
+        }
+        let suites = match claim.cipher_suite {
+            Some(number) => CipherSuite::from_number(number).into_iter().collect(),
+            None => CipherSuite::ALL.to_vec(),
+        };
+        let spent_for = self.budgets.spent_for(claim.asker, claim.user, now);
+        let mut writes = WriteSet::new();
+        let (mut packages, mut one_time) = (Vec::new(), 0);
+        for cert in certs {
+            if cert.session == claim.asker {
+                continue;
+            }
+            let Some(shelf) = self.store.shelf(cert.session)? else {
+                continue;
+            };
+            if shelf.cert != cert.sequence {
+                continue;
+            }
+            let oldest = match spent_for {
+                Some(_) => None,
+                None => self
+                    .store
+                    .take_oldest(cert.session, &suites, now, &mut writes)?,
+            };
+            if let Some(package) = oldest {
+                packages.push(package);
+                one_time += 1;
+            } else if let Some(package) = self.store.last_resort(cert.session, &suites, now)? {
+                packages.push(package);
+            }
+        }
+        if let (true, Some(seconds)) = (packages.is_empty(), spent_for) {
+            return Err(PoolError::RateLimited(seconds));
+        }
+        self.store.remember(claim, &packages, now, &mut writes)?;
+        self.budgets.note(claim.asker, claim.user, one_time, now);
+        Ok((writes, packages))
+    }
+}

@@ -1,0 +1,121 @@
+//! The KeyPackagePool: MLS KeyPackages, given out once (RFC 9420 §10, §16.8).
+//!
+//! It is the single writer of pools: which package goes to whom is decided in one turn of this
+//! actor, which sees what was decided before, on disk or not yet, and nobody is answered before
+//! the consumption is on disk. A package is tied to the log entry of the ID-Cert that it carries,
+//! and is given out only while that entry is in force; that it leaves the store when the
+//! certificate does is tidiness, and nothing relies on it.
+//!
+//! Nothing of a pool is kept in memory but the budgets of who asks.
+
+mod budget;
+mod claim;
+mod error;
+mod messages;
+mod publish;
+mod store;
+mod sweep;
+
+use actix::{Actor, ActorFutureExt as _, Addr, Context, Handler, ResponseActFuture};
+use actix::{AsyncContext as _, WrapFuture as _};
+
+use budget::Budgets;
+pub use error::PoolError;
+pub use messages::{Claim, Count, Publish, PutLastResort, Stock};
+use store::Store;
+
+use crate::cert_registry::{CertRegistry, LiveCert, LiveCertOf, SessionRef};
+use crate::clock::SharedClock;
+use crate::storage::{Storage, WriteSet};
+
+/// What the operator chooses about KeyPackages.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The most one-time packages that a client may have.
+    pub per_client: u64,
+    /// One-time packages a minute for one asking session and one user; 0 for no limit.
+    pub claims_per_minute: u64,
+}
+
+/// The actor. See the module.
+#[derive(Debug)]
+pub struct KeyPackagePool {
+    settings: Settings,
+    clock: SharedClock,
+    store: Store,
+    budgets: Budgets,
+    registry: Addr<CertRegistry>,
+    /// Where the next sweep goes on.
+    swept: Option<SessionRef>,
+}
+
+type Answer<T> = ResponseActFuture<KeyPackagePool, Result<T, PoolError>>;
+
+impl KeyPackagePool {
+    /// Takes up the packages in `storage`.
+    pub fn new(
+        settings: Settings,
+        clock: SharedClock,
+        storage: Storage,
+        registry: Addr<CertRegistry>,
+    ) -> Self {
+        Self {
+            budgets: Budgets::new(settings.claims_per_minute),
+            settings,
+            clock,
+            store: Store::new(storage),
+            registry,
+            swept: None,
+        }
+    }
+
+    /// Asks for the certificate of a session, and goes on with it in one turn.
+    fn with_cert<T: 'static>(
+        &self,
+        session: SessionRef,
+        go_on: impl FnOnce(&mut Self, Option<LiveCert>) -> Result<(WriteSet, T), PoolError> + 'static,
+    ) -> Answer<T> {
+        let asking = self.registry.send(LiveCertOf { session });
+        let asking = async move { Ok::<_, PoolError>(asking.await??) }.into_actor(self);
+        Box::pin(asking.then(|cert, pool, _| {
+            let decided = cert.and_then(|cert| go_on(pool, cert));
+            pool.commit(decided)
+        }))
+    }
+
+    /// Answers once what was decided is on disk, and everything that was decided before.
+    fn commit<T: 'static>(&self, decided: Result<(WriteSet, T), PoolError>) -> Answer<T> {
+        let (writes, answer) = match decided {
+            Ok(decided) => decided,
+            Err(error) => return Box::pin(actix::fut::ready(Err(error))),
+        };
+        let committed = self.store.commit(writes).into_actor(self);
+        Box::pin(committed.map(|committed, _, _| {
+            committed?;
+            Ok(answer)
+        }))
+    }
+}
+
+impl Actor for KeyPackagePool {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        context.run_interval(sweep::EVERY, Self::sweep);
+    }
+}
+
+impl Handler<Count> for KeyPackagePool {
+    type Result = Answer<Stock>;
+
+    fn handle(&mut self, message: Count, _: &mut Context<Self>) -> Self::Result {
+        let Count { session } = message;
+        self.with_cert(session, move |pool, cert| {
+            let now = pool.clock.now();
+            let stock = pool
+                .store
+                .stock(session, cert.map(|cert| cert.sequence), now)?;
+            Ok((WriteSet::new(), stock))
+        })
+    }
+}

@@ -1,0 +1,455 @@
+//! KeyPackages on disk.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use antiphon_protocol::{CipherSuite, KeyPackage, Snowflake, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Claim, Stock};
+use crate::cert_registry::SessionRef;
+use crate::storage::{Record, Space, Storage, StorageError, WriteSet};
+
+/// For how long a claim with an idempotency key is repeated, in seconds.
+const REPEATED: u64 = 600;
+
+/// The pool's part of the store.
+#[derive(Debug)]
+pub(super) struct Store {
+    storage: Storage,
+}
+
+/// What a session has published, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shelf {
+    /// The log entry of the ID-Cert that all its packages carry.
+    pub(super) cert: u64,
+    /// The number of the next package.
+    next: u64,
+    /// All suites that were ever published.
+    suites: BTreeSet<u16>,
+}
+
+impl Record for Shelf {
+    const VERSION: u8 = 1;
+}
+
+/// A package that can be given out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Package {
+    not_before: u64,
+    not_after: u64,
+    bytes: Vec<u8>,
+}
+
+impl Record for Package {
+    const VERSION: u8 = 1;
+}
+
+/// Where a package with some `init_key` was put when it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    user: u64,
+    session: u64,
+    suite: u16,
+    /// Of a one-time package; none for a last resort.
+    number: Option<u64>,
+}
+
+impl Record for Place {
+    const VERSION: u8 = 1;
+}
+
+/// A claim that may be repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Claimed {
+    at: u64,
+    count: u32,
+}
+
+impl Record for Claimed {
+    const VERSION: u8 = 1;
+}
+
+impl Package {
+    fn of(package: &KeyPackage) -> Self {
+        let lifetime = package.lifetime();
+        Self {
+            not_before: lifetime.not_before.as_secs(),
+            not_after: lifetime.not_after.as_secs(),
+            bytes: package.as_bytes().to_vec(),
+        }
+    }
+
+    fn is_valid(&self, now: Timestamp) -> bool {
+        (self.not_before..=self.not_after).contains(&now.as_secs())
+    }
+
+    fn has_expired(&self, now: Timestamp) -> bool {
+        self.not_after < now.as_secs()
+    }
+}
+
+impl Shelf {
+    pub(super) fn new(cert: u64) -> Self {
+        Self {
+            cert,
+            next: 0,
+            suites: BTreeSet::new(),
+        }
+    }
+
+    /// Puts a one-time package behind all others.
+    pub(super) fn add(
+        &mut self,
+        session: SessionRef,
+        package: &KeyPackage,
+        writes: &mut WriteSet,
+    ) -> Result<(), StorageError> {
+        let number = self.next;
+        self.next += 1;
+        let suite = package.cipher_suite();
+        let key = [&suite_key(session, suite)[..], &number.to_be_bytes()].concat();
+        writes.put(Space::OneTimePackages, &key, &Package::of(package))?;
+        self.note(session, package, Some(number), writes)
+    }
+
+    /// Makes a package the last resort of its suite.
+    pub(super) fn put_last_resort(
+        &mut self,
+        session: SessionRef,
+        package: &KeyPackage,
+        writes: &mut WriteSet,
+    ) -> Result<(), StorageError> {
+        let key = suite_key(session, package.cipher_suite());
+        writes.put(Space::LastResortPackages, &key, &Package::of(package))?;
+        self.note(session, package, None, writes)
+    }
+
+    fn note(
+        &mut self,
+        session: SessionRef,
+        package: &KeyPackage,
+        number: Option<u64>,
+        writes: &mut WriteSet,
+    ) -> Result<(), StorageError> {
+        let suite = package.cipher_suite().number();
+        self.suites.insert(suite);
+        let place = Place {
+            user: session.user.as_u64(),
+            session: session.session.as_u64(),
+            suite,
+            number,
+        };
+        writes.put(Space::InitKeys, package.init_key_hash(), &place)
+    }
+
+    /// Writes the shelf itself.
+    pub(super) fn put(
+        &self,
+        session: SessionRef,
+        writes: &mut WriteSet,
+    ) -> Result<(), StorageError> {
+        writes.put(Space::Shelves, &session_key(session), self)
+    }
+}
+
+impl Store {
+    pub(super) fn new(storage: Storage) -> Self {
+        Self { storage }
+    }
+
+    /// Makes `writes` durable.
+    pub(super) fn commit(
+        &self,
+        writes: WriteSet,
+    ) -> impl Future<Output = Result<(), StorageError>> + use<> {
+        self.storage.commit(writes)
+    }
+
+    pub(super) fn shelf(&self, session: SessionRef) -> Result<Option<Shelf>, StorageError> {
+        self.storage.get(Space::Shelves, &session_key(session))
+    }
+
+    /// Whether an `init_key` has been seen, and the package that has it, if that is still here.
+    pub(super) fn package_with(
+        &self,
+        init_key: &[u8; 32],
+    ) -> Result<Option<Option<Vec<u8>>>, StorageError> {
+        let Some(place) = self.storage.get::<Place>(Space::InitKeys, init_key)? else {
+            return Ok(None);
+        };
+        let mut key = [place.user.to_be_bytes(), place.session.to_be_bytes()].concat();
+        key.extend(place.suite.to_be_bytes());
+        let package = match place.number {
+            Some(number) => {
+                key.extend(number.to_be_bytes());
+                self.storage.get::<Package>(Space::OneTimePackages, &key)?
+            }
+            None => self
+                .storage
+                .get::<Package>(Space::LastResortPackages, &key)?,
+        };
+        Ok(Some(package.map(|package| package.bytes)))
+    }
+
+    /// Removes a session's packages that have expired; returns how many one-time packages are left.
+    pub(super) fn prune(
+        &self,
+        session: SessionRef,
+        shelf: &Shelf,
+        now: Timestamp,
+        writes: &mut WriteSet,
+    ) -> Result<u64, StorageError> {
+        let mut left = 0;
+        for suite in &shelf.suites {
+            let prefix = [&session_key(session)[..], &suite.to_be_bytes()].concat();
+            for space in [Space::OneTimePackages, Space::LastResortPackages] {
+                for found in self.storage.scan::<Package>(space, &prefix) {
+                    let (key, package) = found?;
+                    if package.has_expired(now) {
+                        writes.remove(space, &key);
+                    } else if space == Space::OneTimePackages {
+                        left += 1;
+                    }
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// Removes all packages of a session.
+    pub(super) fn clear(
+        &self,
+        session: SessionRef,
+        writes: &mut WriteSet,
+    ) -> Result<(), StorageError> {
+        for space in [Space::OneTimePackages, Space::LastResortPackages] {
+            for found in self.storage.scan::<Package>(space, &session_key(session)) {
+                writes.remove(space, &found?.0);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a session could have given out for it, if `cert` is in force for it.
+    pub(super) fn stock(
+        &self,
+        session: SessionRef,
+        cert: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Stock, StorageError> {
+        let shelf = self.shelf(session)?;
+        let mut stock = Stock {
+            one_time: [].into(),
+            last_resort: [].into(),
+        };
+        let Some(shelf) = shelf else {
+            return Ok(stock);
+        };
+        let is_in_force = cert == Some(shelf.cert);
+        for suite in CipherSuite::ALL {
+            if !shelf.suites.contains(&suite.number()) {
+                continue;
+            }
+            let mut available = 0;
+            for found in self
+                .storage
+                .scan::<Package>(Space::OneTimePackages, &suite_key(session, suite))
+            {
+                available += u64::from(is_in_force && found?.1.is_valid(now));
+            }
+            stock.one_time.insert(suite, available);
+            if is_in_force && self.last_resort(session, &[suite], now)?.is_some() {
+                stock.last_resort.insert(suite);
+            }
+        }
+        Ok(stock)
+    }
+
+    /// Takes the oldest valid one-time package of any of `suites`; those before it that have
+    /// expired go with it.
+    pub(super) fn take_oldest(
+        &self,
+        session: SessionRef,
+        suites: &[CipherSuite],
+        now: Timestamp,
+        writes: &mut WriteSet,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        let mut oldest: Option<(u64, Vec<u8>, Package)> = None;
+        for suite in suites {
+            let prefix = suite_key(session, *suite);
+            for found in self
+                .storage
+                .scan::<Package>(Space::OneTimePackages, &prefix)
+            {
+                let (key, package) = found?;
+                if package.has_expired(now) {
+                    writes.remove(Space::OneTimePackages, &key);
+                } else if package.is_valid(now) {
+                    let number = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
+                    if oldest.as_ref().is_none_or(|(before, ..)| number < *before) {
+                        oldest = Some((number, key, package));
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(oldest.map(|(_, key, package)| {
+            writes.remove(Space::OneTimePackages, &key);
+            package.bytes
+        }))
+    }
+
+    /// The last resort package of the first of `suites` that has one.
+    pub(super) fn last_resort(
+        &self,
+        session: SessionRef,
+        suites: &[CipherSuite],
+        now: Timestamp,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        for suite in suites {
+            let key = suite_key(session, *suite);
+            let package = self
+                .storage
+                .get::<Package>(Space::LastResortPackages, &key)?;
+            if let Some(package) = package.filter(|package| package.is_valid(now)) {
+                return Ok(Some(package.bytes));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the same claim got before, if that is not too long ago.
+    pub(super) fn repeated(
+        &self,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Vec<u8>>>, StorageError> {
+        let Some(key) = claim_key(claim) else {
+            return Ok(None);
+        };
+        let claimed = self.storage.get::<Claimed>(Space::Claims, &key)?;
+        let Some(claimed) = claimed.filter(|claimed| !claimed.is_over(now)) else {
+            return Ok(None);
+        };
+        let packages = self
+            .storage
+            .scan::<Package>(Space::ClaimedPackages, &key)
+            .take(claimed.count as usize);
+        let packages = packages.map(|found| found.map(|(_, package)| package.bytes));
+        packages.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Keeps what a claim got.
+    pub(super) fn remember(
+        &self,
+        claim: &Claim,
+        packages: &[Vec<u8>],
+        now: Timestamp,
+        writes: &mut WriteSet,
+    ) -> Result<(), StorageError> {
+        let Some(key) = claim_key(claim) else {
+            return Ok(());
+        };
+        self.forget_claim(&key, writes)?;
+        let mut count: u32 = 0;
+        for bytes in packages {
+            let package = Package {
+                not_before: 0,
+                not_after: 0,
+                bytes: bytes.clone(),
+            };
+            let position = [&key[..], &count.to_be_bytes()].concat();
+            writes.put(Space::ClaimedPackages, &position, &package)?;
+            count += 1;
+        }
+        let at = now.as_secs();
+        writes.put(Space::Claims, &key, &Claimed { at, count })
+    }
+
+    fn forget_claim(&self, key: &[u8], writes: &mut WriteSet) -> Result<(), StorageError> {
+        writes.remove(Space::Claims, key);
+        for found in self.storage.scan::<Package>(Space::ClaimedPackages, key) {
+            writes.remove(Space::ClaimedPackages, &found?.0);
+        }
+        Ok(())
+    }
+
+    /// Forgets up to `at_once` claims that are not repeated any more.
+    pub(super) fn forget_claims(
+        &self,
+        now: Timestamp,
+        at_once: usize,
+        writes: &mut WriteSet,
+    ) -> Result<(), StorageError> {
+        let mut forgotten = 0;
+        for found in self.storage.scan::<Claimed>(Space::Claims, &[]) {
+            let (key, claimed) = found?;
+            if claimed.is_over(now) {
+                self.forget_claim(&key, writes)?;
+                forgotten += 1;
+            }
+            if forgotten == at_once {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next sessions that have a shelf, in the order of their keys.
+    pub(super) fn sessions_after(
+        &self,
+        after: Option<SessionRef>,
+        at_once: usize,
+    ) -> Result<Vec<SessionRef>, StorageError> {
+        let from = after.map_or_else(Vec::new, |session| {
+            [&session_key(session)[..], &[0]].concat()
+        });
+        let shelves = self
+            .storage
+            .range::<Shelf>(Space::Shelves, &from, &[0xff; 17]);
+        let sessions = shelves.take(at_once).map(|found| {
+            let (key, _) = found?;
+            let user = key.first_chunk().copied().map_or(0, u64::from_be_bytes);
+            let session = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
+            Ok(SessionRef {
+                user: Snowflake::from_u64(user),
+                session: Snowflake::from_u64(session),
+            })
+        });
+        sessions.collect()
+    }
+}
+
+impl Claimed {
+    /// A clock that was set back does not make it younger.
+    fn is_over(&self, now: Timestamp) -> bool {
+        Timestamp::from_secs(self.at).plus_secs(REPEATED) <= now
+    }
+}
+
+fn session_key(session: SessionRef) -> Vec<u8> {
+    let (user, session) = (session.user.as_u64(), session.session.as_u64());
+    [user.to_be_bytes(), session.to_be_bytes()].concat()
+}
+
+fn suite_key(session: SessionRef, suite: CipherSuite) -> Vec<u8> {
+    [&session_key(session)[..], &suite.number().to_be_bytes()].concat()
+}
+
+/// No key is the beginning of another: the length of its only varying part stands before it.
+fn claim_key(claim: &Claim) -> Option<Vec<u8>> {
+    let text = claim.idempotency_key.as_ref()?;
+    let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+    let user = claim.user.as_u64().to_be_bytes();
+    Some(
+        [
+            &session_key(claim.asker)[..],
+            &user,
+            &[length],
+            text.as_bytes(),
+        ]
+        .concat(),
+    )
+}

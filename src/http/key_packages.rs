@@ -1,0 +1,209 @@
+//! MLS KeyPackages: publishing them, counting them, claiming them.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::{Data, Json, Payload, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use antiphon_actors::accounts::{Caller, FindUser};
+use antiphon_actors::cert_registry::{LiveCert, LiveCertOf};
+use antiphon_actors::key_package_pool::{Claim, Count, Publish, PutLastResort};
+use antiphon_protocol::{
+    ActorCert, KeyPackage, KeyPackageError, KeyPackageUse, Timestamp, UserId, base64,
+};
+use serde::{Deserialize, Serialize};
+
+use super::auth::Authenticated;
+use super::error::ApiError;
+use super::{Doors, body, path};
+
+/// How many packages one request may publish.
+const AT_ONCE: std::ops::RangeInclusive<usize> = 1..=100;
+
+/// How long an idempotency key may be, in characters.
+const KEY_LENGTH: std::ops::RangeInclusive<usize> = 1..=64;
+
+#[derive(Serialize)]
+pub(super) struct Stock {
+    available: BTreeMap<String, u64>,
+    last_resort: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InQuery {
+    cipher_suite: Option<String>,
+}
+
+/// `POST /p2core/keypackage/@me`: more one-time packages, all or none.
+pub(super) async fn publish(
+    Authenticated(caller): Authenticated,
+    request: HttpRequest,
+    payload: Payload,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, ApiError> {
+    check_is_local(&caller, &doors)?;
+    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let texts: Vec<String> = serde_json::from_slice(&body).map_err(|_| {
+        let message = "The body must be a JSON array of strings.".to_owned();
+        ApiError::BadRequest(message)
+    })?;
+    if !AT_ONCE.contains(&texts.len()) {
+        let message = "1 to 100 KeyPackages can be published at once.".to_owned();
+        return Err(ApiError::BadRequest(message));
+    }
+    let (cert, packages) = check(&caller, &doors, texts, KeyPackageUse::Once).await?;
+    let session = caller.session;
+    let published = doors.key_packages.send(Publish {
+        session,
+        cert,
+        packages,
+    });
+    published.await??;
+    Ok(HttpResponse::Created().finish())
+}
+
+/// `PUT /p2core/keypackage_lr`: the last resort package of its suite.
+pub(super) async fn put_last_resort(
+    Authenticated(caller): Authenticated,
+    request: HttpRequest,
+    payload: Payload,
+    doors: Data<Doors>,
+) -> Result<HttpResponse, ApiError> {
+    check_is_local(&caller, &doors)?;
+    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let texts = vec![body::parse_string(&body)?];
+    let (cert, packages) = check(&caller, &doors, texts, KeyPackageUse::LastResort).await?;
+    let session = caller.session;
+    for package in packages {
+        let put = PutLastResort {
+            session,
+            cert,
+            package,
+        };
+        doors.key_packages.send(put).await??;
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /p2core/keypackage/@me`: what the calling session has in its pool.
+pub(super) async fn count(
+    Authenticated(caller): Authenticated,
+    doors: Data<Doors>,
+) -> Result<Json<Stock>, ApiError> {
+    check_is_local(&caller, &doors)?;
+    let session = caller.session;
+    let stock = doors.key_packages.send(Count { session }).await??;
+    let available = stock.one_time.iter();
+    let last_resort = stock.last_resort.iter();
+    Ok(Json(Stock {
+        available: available
+            .map(|(suite, count)| (suite.number().to_string(), *count))
+            .collect(),
+        last_resort: last_resort
+            .map(|suite| suite.number().to_string())
+            .collect(),
+    }))
+}
+
+/// `GET /p2core/keypackage/:user_id`: a package for each client of a user.
+pub(super) async fn claim(
+    Authenticated(caller): Authenticated,
+    request: HttpRequest,
+    doors: Data<Doors>,
+) -> Result<Json<Vec<String>>, ApiError> {
+    let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
+    let user = user.ok_or(ApiError::InvalidUserId)?;
+    let query = Query::<InQuery>::from_query(request.query_string());
+    let query = query.map_err(|error| ApiError::BadRequest(format!("{error}.")))?;
+    let cipher_suite = query.cipher_suite.as_deref().map(parse_suite).transpose()?;
+    let idempotency_key = idempotency_key(&request)?;
+    let user = doors.accounts.send(FindUser { user }).await??;
+    if *user.fid.domain() != doors.domain {
+        return Err(ApiError::UserNotFound);
+    }
+    let claim = Claim {
+        asker: caller.session,
+        user: user.id,
+        cipher_suite,
+        idempotency_key,
+    };
+    let packages = doors.key_packages.send(claim).await??;
+    let packages = packages.iter().map(|package| base64::encode(package));
+    Ok(Json(packages.collect()))
+}
+
+fn check_is_local(caller: &Caller, doors: &Doors) -> Result<(), ApiError> {
+    if *caller.user.fid.domain() == doors.domain {
+        Ok(())
+    } else {
+        Err(ApiError::NotLocal)
+    }
+}
+
+/// Checks packages against the caller's ID-Cert, off the threads that answer. Returns them with
+/// the log entry of that certificate.
+async fn check(
+    caller: &Caller,
+    doors: &Doors,
+    texts: Vec<String>,
+    purpose: KeyPackageUse,
+) -> Result<(u64, Vec<KeyPackage>), ApiError> {
+    let session = caller.session;
+    let cert = doors.registry.send(LiveCertOf { session }).await??;
+    let LiveCert { sequence, der, .. } = cert.ok_or(ApiError::InvalidKeyPackage {
+        index: 0,
+        error: KeyPackageError::OtherCert,
+    })?;
+    let now = doors.clock.now();
+    let checking = doors
+        .workers
+        .run(move || check_all(&texts, &der, purpose, now));
+    Ok((sequence, checking.await??))
+}
+
+fn check_all(
+    texts: &[String],
+    cert: &[u8],
+    purpose: KeyPackageUse,
+    now: Timestamp,
+) -> Result<Vec<KeyPackage>, ApiError> {
+    let cert = ActorCert::from_der(cert).map_err(|error| super::error::internal(&error))?;
+    let packages = texts.iter().enumerate().map(|(index, text)| {
+        base64::decode(text)
+            .map_err(|_| KeyPackageError::NotBase64)
+            .and_then(|bytes| KeyPackage::check(&bytes, &cert, purpose, now))
+            .map_err(|error| ApiError::InvalidKeyPackage { index, error })
+    });
+    packages.collect()
+}
+
+/// A cipher suite's number, decimal or as `0x…`.
+fn parse_suite(text: &str) -> Result<u16, ApiError> {
+    let (digits, radix) = match text.strip_prefix("0x") {
+        Some(digits) => (digits, 16),
+        None => (text, 10),
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let number = is_number.then(|| u16::from_str_radix(digits, radix).ok());
+    number.flatten().ok_or_else(|| {
+        let message = "A cipher_suite is a number up to 65535, decimal or as 0x….".to_owned();
+        ApiError::BadRequest(message)
+    })
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let mut headers = request.headers().get_all("idempotency-key");
+    let Some(header) = headers.next() else {
+        return Ok(None);
+    };
+    let text = header.to_str().ok();
+    let is_visible = |text: &&str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    let text = text.filter(|text| KEY_LENGTH.contains(&text.len()));
+    match (text.filter(is_visible), headers.next()) {
+        (Some(text), None) => Ok(Some(text.to_owned())),
+        _ => {
+            let message = "An Idempotency-Key is 1 to 64 visible ASCII characters.".to_owned();
+            Err(ApiError::BadRequest(message))
+        }
+    }
+}
