@@ -2,7 +2,8 @@
 //! not; the tests of `antiphon-protocol` hold the kept corpora to the same.
 
 use antiphon_protocol::{
-    ActorCert, ChallengeSecret, Domain, IdCsr, KeyAlgorithm, PrivateKey, ServerCert, inspect,
+    ActorCert, ChallengeSecret, Domain, IdCsr, KeyAlgorithm, KeyPackage, KeyPackageUse, PrivateKey,
+    ServerCert, Timestamp, inspect,
 };
 use rand_core::OsRng;
 
@@ -60,4 +61,19 @@ pub fn challenge(bytes: &[u8]) {
             assert!(verdict.is_err(), "nobody has this key");
         }
     });
+}
+
+/// The certificate that the seeds of the corpus carry.
+pub const CERT: &[u8] = include_bytes!("cert.der");
+
+/// A KeyPackage is refused, or is exactly the bytes that it came as, bare.
+pub fn key_package(bytes: &[u8]) {
+    let cert = ActorCert::from_der(CERT).unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    for purpose in [KeyPackageUse::Once, KeyPackageUse::LastResort] {
+        if let Ok(package) = KeyPackage::check(bytes, &cert, purpose, now) {
+            assert!(bytes.ends_with(package.as_bytes()));
+            assert!(package.lifetime().covers(now));
+        }
+    }
 }

@@ -47,6 +47,12 @@ impl ClientKey {
 
     /// The signature that completes a challenge.
     pub fn sign_challenge(&self, challenge: &str) -> Vec<u8> {
-        self.0.sign(challenge.as_bytes())
+        self.sign(challenge.as_bytes())
+    }
+
+    /// A signature over any bytes: ECDSA in DER, Ed25519 in 64 bytes, which is also how MLS writes
+    /// them (RFC 9420 §5.1.2).
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.0.sign(message)
     }
 }

@@ -160,11 +160,15 @@ impl KeyPackage {
         let bare = bytes.strip_prefix(&MLS_MESSAGE).unwrap_or(bytes);
         let unverified = KeyPackageIn::tls_deserialize_exact(bare)
             .map_err(|_| KeyPackageError::NotAKeyPackage)?;
+        // Version and suite come first (RFC 9420 §10); a suite that openmls cannot verify would
+        // otherwise be refused for its signature.
+        let number = bare.get(2..4).and_then(|bytes| bytes.try_into().ok());
+        let cipher_suite = number
+            .and_then(|bytes| CipherSuite::from_number(u16::from_be_bytes(bytes)))
+            .ok_or(KeyPackageError::CipherSuite)?;
         let package = unverified
             .validate(&RustCrypto::default(), ProtocolVersion::Mls10)
             .map_err(refusal)?;
-        let cipher_suite = CipherSuite::from_number(package.ciphersuite().into())
-            .ok_or(KeyPackageError::CipherSuite)?;
         let lifetime = lifetime(&package, now)?;
         check_capabilities(&package, cipher_suite)?;
         match (purpose, package.last_resort()) {

@@ -34,3 +34,8 @@ fn requests() {
 fn challenges() {
     replay("challenge", properties::challenge);
 }
+
+#[test]
+fn key_packages() {
+    replay("key_package", properties::key_package);
+}

@@ -20,6 +20,8 @@ mod errors;
 mod foreign;
 mod hostile;
 mod identity;
+mod key_package_rules;
+mod key_packages;
 mod server_key;
 mod sessions;
 mod user_certs;

@@ -52,7 +52,22 @@ impl ClientKey {
 
     /// Signs a challenge as X.509 writes signatures: DER for ECDSA.
     pub fn sign_challenge(&self, challenge: &str) -> Vec<u8> {
-        let message = challenge.as_bytes();
+        self.sign(challenge.as_bytes())
+    }
+
+    /// The public key as MLS writes it: 65 or 32 bytes.
+    pub fn public_key_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::P256(key) => {
+                let point = key.verifying_key().to_encoded_point(false);
+                point.as_bytes().to_vec()
+            }
+            Self::Ed25519(key) => key.verifying_key().to_bytes().to_vec(),
+        }
+    }
+
+    /// Signs any bytes: DER for ECDSA.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         match self {
             Self::P256(key) => {
                 let signature: p256::ecdsa::DerSignature = key.sign(message);

@@ -5,6 +5,7 @@
 
 pub mod client_key;
 pub mod home;
+pub mod key_package;
 pub mod node;
 pub mod openssl;
 pub mod polyproto_keys;
@@ -162,6 +163,46 @@ impl Api {
         request.json(&body).send().await.unwrap()
     }
 
+    /// Publishes one-time KeyPackages.
+    pub async fn publish(&self, session: &Session, packages: &[Vec<u8>]) -> Response {
+        let texts: Vec<_> = packages.iter().map(|one| STANDARD.encode(one)).collect();
+        let request = self.request(Method::POST, "/keypackage/@me");
+        let request = request.bearer_auth(&session.token).json(&texts);
+        request.send().await.unwrap()
+    }
+
+    /// Publishes a last resort KeyPackage.
+    pub async fn put_last_resort(&self, session: &Session, package: &[u8]) -> Response {
+        let request = self.request(Method::PUT, "/keypackage_lr");
+        let request = request.bearer_auth(&session.token);
+        let text = STANDARD.encode(package);
+        request.json(&text).send().await.unwrap()
+    }
+
+    /// What a session has in its pool.
+    pub async fn stock(&self, session: &Session) -> Value {
+        let request = self.request(Method::GET, "/keypackage/@me");
+        let response = request.bearer_auth(&session.token).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
+    }
+
+    /// Asks for a user's KeyPackages; `tail` may hold a query.
+    pub async fn try_claim(&self, asker: &Session, tail: &str, key: Option<&str>) -> Response {
+        let request = self.request(Method::GET, &format!("/keypackage/{tail}"));
+        let request = request.bearer_auth(&asker.token);
+        let request = match key {
+            Some(key) => request.header("Idempotency-Key", key),
+            None => request,
+        };
+        request.send().await.unwrap()
+    }
+
+    /// Claims a user's KeyPackages.
+    pub async fn claim(&self, asker: &Session, tail: &str) -> Vec<Vec<u8>> {
+        packages(self.try_claim(asker, tail, None).await).await
+    }
+
     /// Ends the session that asks.
     pub async fn end(&self, session: &Session) -> StatusCode {
         let request = self.request(Method::DELETE, "/session/@me");
@@ -201,6 +242,13 @@ impl Api {
     pub fn fid(&self, name: &str) -> String {
         format!("{}@{}", name.to_lowercase(), self.domain)
     }
+}
+
+/// The KeyPackages in an answer.
+pub async fn packages(response: Response) -> Vec<Vec<u8>> {
+    assert_eq!(response.status(), StatusCode::OK);
+    let packages: Vec<Value> = response.json().await.unwrap();
+    packages.iter().map(decode).collect()
 }
 
 /// The bytes behind a JSON string of Base64.
