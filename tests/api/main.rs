@@ -20,6 +20,8 @@ mod errors;
 mod foreign;
 mod hostile;
 mod identity;
+mod key_package_makers;
+mod key_package_model;
 mod key_package_rules;
 mod key_packages;
 mod server_key;
