@@ -16,9 +16,9 @@ run:
 
 # The benches, each beside its floor
 bench *args:
-    cargo bench --bench cert_registry -- {{args}}
+    cargo bench --bench cert_registry --bench key_package_pool -- {{args}}
 
-# Look for bytes that break a decoder: id_cert, id_csr or challenge (needs cargo-fuzz and nightly)
+# Look for bytes that break a decoder: id_cert, id_csr, challenge or key_package (needs cargo-fuzz and nightly)
 fuzz target seconds="600":
     cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}} -max_len=2048
 

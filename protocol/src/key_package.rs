@@ -6,8 +6,8 @@
 
 use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _, VLBytes};
 use openmls::prelude::{
-    Credential, CredentialType, ExtensionType, KeyPackage as MlsKeyPackage, KeyPackageIn,
-    KeyPackageVerifyError, ProtocolVersion,
+    Credential, CredentialType, Extension, ExtensionType, KeyPackage as MlsKeyPackage,
+    KeyPackageIn, KeyPackageVerifyError, ProtocolVersion,
 };
 use openmls_rust_crypto::RustCrypto;
 use sha2::{Digest, Sha256};
@@ -274,8 +274,8 @@ fn check_capabilities(
     if !capabilities.credentials().contains(&CredentialType::X509) {
         return Err(KeyPackageError::CapabilityCredential);
     }
-    let in_package = package.extensions().iter().map(|it| it.extension_type());
-    let in_leaf = leaf.extensions().iter().map(|it| it.extension_type());
+    let in_package = package.extensions().iter().map(Extension::extension_type);
+    let in_leaf = leaf.extensions().iter().map(Extension::extension_type);
     let is_listed = |used: ExtensionType| {
         // Those of RFC 9420 itself need no listing (§7.2): numbers 1 to 5.
         (1..=5).contains(&u16::from(used)) || capabilities.extensions().contains(&used)

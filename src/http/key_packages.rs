@@ -199,11 +199,11 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
     let text = header.to_str().ok();
     let is_visible = |text: &&str| text.bytes().all(|byte| byte.is_ascii_graphic());
     let text = text.filter(|text| KEY_LENGTH.contains(&text.len()));
-    match (text.filter(is_visible), headers.next()) {
-        (Some(text), None) => Ok(Some(text.to_owned())),
-        _ => {
-            let message = "An Idempotency-Key is 1 to 64 visible ASCII characters.".to_owned();
-            Err(ApiError::BadRequest(message))
-        }
+    let is_alone = headers.next().is_none();
+    let text = text.filter(is_visible).filter(|_| is_alone);
+    let message = "An Idempotency-Key is 1 to 64 visible ASCII characters.";
+    match text {
+        Some(text) => Ok(Some(text.to_owned())),
+        None => Err(ApiError::BadRequest(message.to_owned())),
     }
 }

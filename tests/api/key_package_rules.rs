@@ -9,6 +9,9 @@ use crate::support::node::TestNode;
 use crate::support::{ClientKey, Session, assert_refused};
 use serde_json::json;
 
+/// Makes a draft break a rule.
+type Break = Box<dyn Fn(&mut Draft)>;
+
 struct Scene {
     node: TestNode,
     alice: Session,
@@ -60,7 +63,7 @@ async fn a_package_that_breaks_one_rule_is_refused() {
             .collect::<Vec<_>>()
     };
     let off_curve = [&[4][..], &[7; 64]].concat();
-    let breaks: Vec<(&str, Box<dyn Fn(&mut Draft)>)> = vec![
+    let breaks: Vec<(&str, Break)> = vec![
         ("protocol version", Box::new(|it| it.version = 2)),
         ("cipher suite is not", Box::new(|it| it.suite = 7)),
         ("source", Box::new(|it| it.source = 2)),

@@ -1,8 +1,7 @@
 //! KeyPackages written by hand (RFC 9420 §7.2, §10), so that each rule can be broken alone, with
 //! signatures that verify nevertheless.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use antiphon_actors::clock::{Clock as _, SystemClock};
 use rand_core::{OsRng, RngCore as _};
 
 use super::ClientKey;
@@ -33,8 +32,7 @@ pub const DAY: u64 = 86_400;
 
 /// Now, as openmls sees it.
 pub fn system_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap().as_secs()
+    SystemClock.now().as_secs()
 }
 
 /// A one-time package that follows every rule, for a session with this certificate and key.

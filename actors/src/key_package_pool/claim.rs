@@ -42,10 +42,10 @@ impl KeyPackagePool {
             if cert.session == claim.asker {
                 continue;
             }
-            let Some(shelf) = self.store.shelf(cert.session)? else {
+            let Some(rack) = self.store.rack(cert.session)? else {
                 continue;
             };
-            if shelf.cert != cert.sequence {
+            if rack.cert != cert.sequence {
                 continue;
             }
             let oldest = match spent_for {

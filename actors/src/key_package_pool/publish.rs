@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use actix::{Context, Handler};
 use antiphon_protocol::KeyPackage;
 
-use super::store::Shelf;
+use super::store::{Rack, Seen};
 use super::{Answer, KeyPackagePool, PoolError, Publish, PutLastResort};
 use crate::cert_registry::{LiveCert, SessionRef};
 use crate::storage::WriteSet;
@@ -20,20 +20,20 @@ impl Handler<Publish> for KeyPackagePool {
             packages,
         } = message;
         self.with_cert(session, move |pool, current| {
-            let (mut shelf, mut writes) = pool.shelf(session, cert, current)?;
+            let (mut rack, mut writes) = pool.rack(session, cert, current)?;
             let there = pool
                 .store
-                .prune(session, &shelf, pool.clock.now(), &mut writes)?;
+                .prune(session, &rack, pool.clock.now(), &mut writes)?;
             let mut added = HashMap::<_, &KeyPackage>::new();
             for (index, package) in packages.iter().enumerate() {
                 let seen = pool.store.package_with(package.init_key_hash())?;
                 let before = added.insert(*package.init_key_hash(), package);
                 match (seen, before) {
-                    (None, None) => shelf.add(session, package, &mut writes)?,
-                    (Some(Some(there)), _) if there == package.as_bytes() => {
+                    (Seen::Never, None) => rack.add(session, package, &mut writes)?,
+                    (Seen::Here(there), _) if there == package.as_bytes() => {
                         added.remove(package.init_key_hash());
                     }
-                    (None, Some(before)) if before == package => {}
+                    (Seen::Never, Some(before)) if before == package => {}
                     _ => return Err(PoolError::Reused(index)),
                 }
             }
@@ -42,7 +42,7 @@ impl Handler<Publish> for KeyPackagePool {
             if new > 0 && there.saturating_add(new) > most {
                 return Err(PoolError::Full(most));
             }
-            shelf.put(session, &mut writes)?;
+            rack.put(session, &mut writes)?;
             Ok((writes, ()))
         })
     }
@@ -58,39 +58,39 @@ impl Handler<PutLastResort> for KeyPackagePool {
             package,
         } = message;
         self.with_cert(session, move |pool, current| {
-            let (mut shelf, mut writes) = pool.shelf(session, cert, current)?;
+            let (mut rack, mut writes) = pool.rack(session, cert, current)?;
             match pool.store.package_with(package.init_key_hash())? {
-                Some(Some(there)) if there == package.as_bytes() => {}
-                Some(_) => return Err(PoolError::Reused(0)),
-                None => shelf.put_last_resort(session, &package, &mut writes)?,
+                Seen::Here(there) if there == package.as_bytes() => {}
+                Seen::Here(_) | Seen::Gone => return Err(PoolError::Reused(0)),
+                Seen::Never => rack.put_last_resort(session, &package, &mut writes)?,
             }
-            shelf.put(session, &mut writes)?;
+            rack.put(session, &mut writes)?;
             Ok((writes, ()))
         })
     }
 }
 
 impl KeyPackagePool {
-    /// The shelf for packages that carry the certificate `cert`, which must be the `current` one.
+    /// The rack for packages that carry the certificate `cert`, which must be the `current` one.
     /// Packages that carry an earlier one leave it.
-    fn shelf(
+    fn rack(
         &self,
         session: SessionRef,
         cert: u64,
         current: Option<LiveCert>,
-    ) -> Result<(Shelf, WriteSet), PoolError> {
+    ) -> Result<(Rack, WriteSet), PoolError> {
         let mut writes = WriteSet::new();
         if current.is_none_or(|current| current.sequence != cert) {
             return Err(PoolError::CertChanged);
         }
-        let mut shelf = self.store.shelf(session)?.unwrap_or(Shelf::new(cert));
-        if shelf.cert > cert {
+        let mut rack = self.store.rack(session)?.unwrap_or(Rack::new(cert));
+        if rack.cert > cert {
             return Err(PoolError::CertChanged);
         }
-        if shelf.cert < cert {
+        if rack.cert < cert {
             self.store.clear(session, &mut writes)?;
-            shelf.cert = cert;
+            rack.cert = cert;
         }
-        Ok((shelf, writes))
+        Ok((rack, writes))
     }
 }

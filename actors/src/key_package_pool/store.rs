@@ -21,7 +21,7 @@ pub(super) struct Store {
 
 /// What a session has published, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Shelf {
+pub(super) struct Rack {
     /// The log entry of the ID-Cert that all its packages carry.
     pub(super) cert: u64,
     /// The number of the next package.
@@ -30,7 +30,7 @@ pub(super) struct Shelf {
     suites: BTreeSet<u16>,
 }
 
-impl Record for Shelf {
+impl Record for Rack {
     const VERSION: u8 = 1;
 }
 
@@ -58,6 +58,17 @@ struct Place {
 
 impl Record for Place {
     const VERSION: u8 = 1;
+}
+
+/// What is known of an `init_key`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It is new.
+    Never,
+    /// Its package has been given out, or has left the pool in another way.
+    Gone,
+    /// Its package is there.
+    Here(Vec<u8>),
 }
 
 /// A claim that may be repeated.
@@ -90,7 +101,7 @@ impl Package {
     }
 }
 
-impl Shelf {
+impl Rack {
     pub(super) fn new(cert: u64) -> Self {
         Self {
             cert,
@@ -144,13 +155,13 @@ impl Shelf {
         writes.put(Space::InitKeys, package.init_key_hash(), &place)
     }
 
-    /// Writes the shelf itself.
+    /// Writes the rack itself.
     pub(super) fn put(
         &self,
         session: SessionRef,
         writes: &mut WriteSet,
     ) -> Result<(), StorageError> {
-        writes.put(Space::Shelves, &session_key(session), self)
+        writes.put(Space::Racks, &session_key(session), self)
     }
 }
 
@@ -167,17 +178,14 @@ impl Store {
         self.storage.commit(writes)
     }
 
-    pub(super) fn shelf(&self, session: SessionRef) -> Result<Option<Shelf>, StorageError> {
-        self.storage.get(Space::Shelves, &session_key(session))
+    pub(super) fn rack(&self, session: SessionRef) -> Result<Option<Rack>, StorageError> {
+        self.storage.get(Space::Racks, &session_key(session))
     }
 
-    /// Whether an `init_key` has been seen, and the package that has it, if that is still here.
-    pub(super) fn package_with(
-        &self,
-        init_key: &[u8; 32],
-    ) -> Result<Option<Option<Vec<u8>>>, StorageError> {
+    /// What is known of an `init_key`.
+    pub(super) fn package_with(&self, init_key: &[u8; 32]) -> Result<Seen, StorageError> {
         let Some(place) = self.storage.get::<Place>(Space::InitKeys, init_key)? else {
-            return Ok(None);
+            return Ok(Seen::Never);
         };
         let mut key = [place.user.to_be_bytes(), place.session.to_be_bytes()].concat();
         key.extend(place.suite.to_be_bytes());
@@ -190,19 +198,19 @@ impl Store {
                 .storage
                 .get::<Package>(Space::LastResortPackages, &key)?,
         };
-        Ok(Some(package.map(|package| package.bytes)))
+        Ok(package.map_or(Seen::Gone, |package| Seen::Here(package.bytes)))
     }
 
     /// Removes a session's packages that have expired; returns how many one-time packages are left.
     pub(super) fn prune(
         &self,
         session: SessionRef,
-        shelf: &Shelf,
+        rack: &Rack,
         now: Timestamp,
         writes: &mut WriteSet,
     ) -> Result<u64, StorageError> {
         let mut left = 0;
-        for suite in &shelf.suites {
+        for suite in &rack.suites {
             let prefix = [&session_key(session)[..], &suite.to_be_bytes()].concat();
             for space in [Space::OneTimePackages, Space::LastResortPackages] {
                 for found in self.storage.scan::<Package>(space, &prefix) {
@@ -239,17 +247,17 @@ impl Store {
         cert: Option<u64>,
         now: Timestamp,
     ) -> Result<Stock, StorageError> {
-        let shelf = self.shelf(session)?;
+        let rack = self.rack(session)?;
         let mut stock = Stock {
             one_time: [].into(),
             last_resort: [].into(),
         };
-        let Some(shelf) = shelf else {
+        let Some(rack) = rack else {
             return Ok(stock);
         };
-        let is_in_force = cert == Some(shelf.cert);
+        let is_in_force = cert == Some(rack.cert);
         for suite in CipherSuite::ALL {
-            if !shelf.suites.contains(&suite.number()) {
+            if !rack.suites.contains(&suite.number()) {
                 continue;
             }
             let mut available = 0;
@@ -397,7 +405,7 @@ impl Store {
         Ok(())
     }
 
-    /// The next sessions that have a shelf, in the order of their keys.
+    /// The next sessions that have a rack, in the order of their keys.
     pub(super) fn sessions_after(
         &self,
         after: Option<SessionRef>,
@@ -406,10 +414,8 @@ impl Store {
         let from = after.map_or_else(Vec::new, |session| {
             [&session_key(session)[..], &[0]].concat()
         });
-        let shelves = self
-            .storage
-            .range::<Shelf>(Space::Shelves, &from, &[0xff; 17]);
-        let sessions = shelves.take(at_once).map(|found| {
+        let racks = self.storage.range::<Rack>(Space::Racks, &from, &[0xff; 17]);
+        let sessions = racks.take(at_once).map(|found| {
             let (key, _) = found?;
             let user = key.first_chunk().copied().map_or(0, u64::from_be_bytes);
             let session = key.last_chunk().copied().map_or(0, u64::from_be_bytes);

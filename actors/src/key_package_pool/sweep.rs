@@ -9,13 +9,13 @@ use crate::cert_registry::{LiveCert, LiveCertOf, SessionRef};
 use crate::storage::WriteSet;
 
 /// How often a sweep happens.
-pub(super) const EVERY: Duration = Duration::from_secs(60);
+pub(super) const EVERY: Duration = Duration::from_mins(1);
 
 /// How many sessions, and how many remembered claims, one sweep looks at.
 const AT_ONCE: usize = 256;
 
 impl KeyPackagePool {
-    /// Looks at the next sessions, and clears the shelves of those whose certificate is another
+    /// Looks at the next sessions, and clears the racks of those whose certificate is another
     /// one by now or none.
     pub(super) fn sweep(&mut self, context: &mut Context<Self>) {
         let sessions = match self.store.sessions_after(self.swept, AT_ONCE) {
@@ -54,15 +54,15 @@ impl KeyPackagePool {
         let mut writes = WriteSet::new();
         self.store.forget_claims(now, AT_ONCE, &mut writes)?;
         for (session, cert) in found {
-            let Some(shelf) = self.store.shelf(*session)? else {
+            let Some(rack) = self.store.rack(*session)? else {
                 continue;
             };
             match cert {
-                Some(cert) if cert.sequence == shelf.cert => {
-                    self.store.prune(*session, &shelf, now, &mut writes)?;
+                Some(cert) if cert.sequence == rack.cert => {
+                    self.store.prune(*session, &rack, now, &mut writes)?;
                 }
                 // Published since the question was asked.
-                Some(cert) if cert.sequence < shelf.cert => {}
+                Some(cert) if cert.sequence < rack.cert => {}
                 Some(_) | None => self.store.clear(*session, &mut writes)?,
             }
         }

@@ -35,7 +35,7 @@ pub enum Space {
     /// Accounts: the time up to which used challenges have been forgotten.
     ForgottenChallenges = 23,
     /// KeyPackagePool: user, session → which of its packages are there, in numbers.
-    Shelves = 32,
+    Racks = 32,
     /// KeyPackagePool: user, session, number → a one-time package.
     OneTimePackages = 33,
     /// KeyPackagePool: user, session, cipher suite → the last resort package.
