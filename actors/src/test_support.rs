@@ -11,6 +11,8 @@ use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
 use x509_cert::request::{CertReq, CertReqInfo, Version};
 
+use crate::storage::{Record, RecordError};
+
 /// xorshift64: the same numbers for the same seed.
 pub(crate) struct Random(pub(crate) u64);
 
@@ -69,4 +71,19 @@ fn rdn<T: EncodeValue + Tagged>(oid: &str, value: &T) -> RelativeDistinguishedNa
         value: Any::encode_from(value).unwrap(),
     };
     RelativeDistinguishedName(SetOfVec::try_from(vec![attribute]).unwrap())
+}
+
+/// Asserts that a record is stored as exactly these bytes (in hexadecimal), read back from them,
+/// and refused with a byte less, a byte more, or another version.
+pub(crate) fn assert_golden<R: Record>(record: &R, hex: &str) {
+    let stored = record.to_bytes().unwrap();
+    let text: String = stored.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(text, hex, "{}", std::any::type_name::<R>());
+    let again = R::from_bytes(&stored).unwrap().to_bytes().unwrap();
+    assert_eq!(again, stored);
+    assert!(R::from_bytes(&stored[..stored.len() - 1]).is_err());
+    assert!(R::from_bytes(&[&stored[..], &[0]].concat()).is_err());
+    let newer = [&[stored[0] + 1], &stored[1..]].concat();
+    let refused = R::from_bytes(&newer).err();
+    assert_eq!(refused, Some(RecordError::Version(stored[0] + 1)));
 }

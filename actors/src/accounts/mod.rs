@@ -14,8 +14,6 @@ mod passwords;
 mod sessions;
 mod sign_in;
 mod store;
-#[cfg(test)]
-mod tests;
 mod users;
 
 use actix::{Actor, Addr, Context, ResponseActFuture};

@@ -1,5 +1,8 @@
 //! Accounts on disk.
 
+#[cfg(test)]
+mod golden;
+
 use std::future::Future;
 
 use antiphon_protocol::{Fid, SessionId, Snowflake, Timestamp, TokenHash, UserId};

@@ -8,6 +8,9 @@
 //! - the sessions of a user, in the order in which they were first seen;
 //! - live session IDs, and serial numbers.
 
+#[cfg(test)]
+mod golden;
+
 use std::future::Future;
 
 use antiphon_protocol::{

@@ -1,5 +1,8 @@
 //! KeyPackages on disk.
 
+#[cfg(test)]
+mod golden;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 
