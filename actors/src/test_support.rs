@@ -77,8 +77,10 @@ fn rdn<T: EncodeValue + Tagged>(oid: &str, value: &T) -> RelativeDistinguishedNa
 /// and refused with a byte less, a byte more, or another version.
 pub(crate) fn assert_golden<R: Record>(record: &R, hex: &str) {
     let stored = record.to_bytes().unwrap();
-    let text: String = stored.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(text, hex, "{}", std::any::type_name::<R>());
+    let expected: Vec<u8> = (0..hex.len() / 2)
+        .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+        .collect();
+    assert_eq!(stored, expected, "{}", std::any::type_name::<R>());
     let again = R::from_bytes(&stored).unwrap().to_bytes().unwrap();
     assert_eq!(again, stored);
     assert!(R::from_bytes(&stored[..stored.len() - 1]).is_err());
