@@ -184,7 +184,9 @@ fn pool(criterion: &mut Criterion) {
             bencher.to_async(&runtime).iter_batched(
                 || {
                     let stock = publish(claimers);
-                    runtime.block_on(async { pool.send(stock).await.unwrap().unwrap() });
+                    // The set-up runs within the runtime, which cannot wait for itself.
+                    let stocking = || runtime.block_on(pool.send(stock)).unwrap().unwrap();
+                    std::thread::scope(|scope| scope.spawn(stocking).join()).unwrap();
                 },
                 |()| async {
                     let claims: Vec<_> = (0..claimers)
