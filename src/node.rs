@@ -38,6 +38,7 @@ pub struct Node {
     serving: JoinHandle<std::io::Result<()>>,
     control: control::Server,
     arbiters: Vec<Arbiter>,
+    storage: Storage,
     // Dropped last: the lock is held until everything else is closed.
     data_dir: Arc<DataDir>,
 }
@@ -102,7 +103,7 @@ impl Node {
 
         // 2. The data directory, for this process alone, and the store in it.
         let data_dir = Arc::new(DataDir::open(&config.data_dir, &config.domain)?);
-        let storage = Storage::open(&data_dir.db(), config.cache_mib)?;
+        let storage = Storage::open(data_dir.path(), config.cache_mib)?;
 
         // 3. The owners, each on a thread of its own, from the log upwards.
         let mut arbiters = Vec::new();
@@ -140,7 +141,7 @@ impl Node {
         let pool = KeyPackagePool::new(
             key_package_settings(config),
             Arc::clone(&clock),
-            storage,
+            storage.clone(),
             registry.clone(),
         );
         let key_packages = start(pool, &mut arbiters);
@@ -163,6 +164,7 @@ impl Node {
             key_manager,
             key_packages,
             registry,
+            storage: storage.clone(),
             workers: Workers::new(CHECKS_WAITING),
             clock,
             domain: config.domain.clone(),
@@ -180,6 +182,7 @@ impl Node {
             serving: tokio::task::spawn(server),
             control,
             arbiters,
+            storage,
             data_dir,
         })
     }
@@ -201,20 +204,30 @@ impl Node {
     /// Stops accepting, finishes what is in flight, closes the store.
     pub async fn stop(self) {
         let Self {
+            doors,
             server,
+            serving,
             control,
             arbiters,
+            storage,
             data_dir,
             ..
         } = self;
         server.stop(true).await;
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the server did not close well");
+        }
         control.stop().await;
+        drop(doors);
         let closing = tokio::task::spawn_blocking(move || {
             for arbiter in arbiters {
                 arbiter.stop();
                 if arbiter.join().is_err() {
                     tracing::error!("an actor ended in a panic");
                 }
+            }
+            if let Err(error) = storage.close() {
+                tracing::error!(%error, "the store did not close well; the next start looks closer");
             }
             drop(data_dir);
         });

@@ -10,6 +10,7 @@ mod foreign;
 mod identity;
 mod key_packages;
 mod path;
+mod ready;
 mod request_id;
 mod server_key;
 mod sessions;
@@ -29,6 +30,7 @@ use antiphon_actors::clock::SharedClock;
 use antiphon_actors::home_servers::HomeServers;
 use antiphon_actors::key_manager::KeyManager;
 use antiphon_actors::key_package_pool::KeyPackagePool;
+use antiphon_actors::storage::Storage;
 use antiphon_actors::workers::Workers;
 use antiphon_protocol::Domain;
 
@@ -47,6 +49,8 @@ pub struct Doors {
     pub key_packages: Addr<KeyPackagePool>,
     /// The log.
     pub registry: Addr<CertRegistry>,
+    /// For what concerns all of the store: its health, backups.
+    pub storage: Storage,
     /// Who checks what takes long.
     pub workers: Workers,
     /// The time.
@@ -129,6 +133,10 @@ fn routes(service: &mut ServiceConfig) {
         .service(resource(
             "/p2core/keypackage_lr",
             vec![(Method::PUT, web::put().to(key_packages::put_last_resort))],
+        ))
+        .service(resource(
+            "/readyz",
+            vec![(Method::GET, get().to(ready::show))],
         ))
         .default_service(web::to(not_found));
 }

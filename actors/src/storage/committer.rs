@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::StorageError;
+use super::mark::{Mark, MarkFile};
 
 type Waiting = oneshot::Sender<Result<(), StorageError>>;
 
@@ -21,15 +22,43 @@ pub(super) struct Committer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Where commits go.
+#[derive(Debug)]
+pub(super) struct Disk {
+    pub(super) db: sled::Db,
+    /// The tree beside the records that counts the commits.
+    pub(super) counter: sled::Tree,
+    /// The file that holds every tree of `db`.
+    pub(super) log_file: File,
+    pub(super) mark_file: MarkFile,
+    pub(super) mark: Mark,
+}
+
+/// Where the counter stands in its tree.
+pub(super) const COMMITS: &[u8] = b"commits";
+
+impl Disk {
+    /// Makes everything that was applied durable: counted, written, fsync'ed and marked.
+    fn sync(&mut self) -> io::Result<()> {
+        self.mark.commits += 1;
+        self.counter
+            .insert(COMMITS, &self.mark.commits.to_be_bytes())?;
+        self.db.flush()?;
+        // `flush` ends in `sync_file_range`, which leaves the data in the disk's cache.
+        self.log_file.sync_data()?;
+        self.mark_file.write(&self.mark)
+    }
+}
+
 impl Committer {
-    /// Starts the thread. `log_file` is the file that holds every tree of `db`.
-    pub(super) fn start(db: sled::Db, log_file: File) -> io::Result<Self> {
+    /// Starts the thread.
+    pub(super) fn start(mut disk: Disk) -> io::Result<Self> {
         let (queue, waiting) = mpsc::channel::<Waiting>();
         let has_failed = Arc::new(AtomicBool::new(false));
         let failed = Arc::clone(&has_failed);
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
-            .spawn(move || run(&db, &log_file, &waiting, &failed))?;
+            .spawn(move || run(&mut disk, &waiting, &failed))?;
         Ok(Self {
             queue: Some(queue),
             has_failed,
@@ -67,12 +96,12 @@ impl Drop for Committer {
     }
 }
 
-fn run(db: &sled::Db, log_file: &File, waiting: &mpsc::Receiver<Waiting>, has_failed: &AtomicBool) {
+fn run(disk: &mut Disk, waiting: &mpsc::Receiver<Waiting>, has_failed: &AtomicBool) {
     // One alone waits for one fsync, not for a timer; all who come during an fsync share the next.
     while let Ok(first) = waiting.recv() {
         let mut group = vec![first];
         group.extend(waiting.try_iter());
-        let outcome = make_durable(db, log_file, has_failed);
+        let outcome = make_durable(disk, has_failed);
         for one in group {
             // Whoever has stopped waiting does not need to know.
             let _ = one.send(outcome.clone());
@@ -80,20 +109,14 @@ fn run(db: &sled::Db, log_file: &File, waiting: &mpsc::Receiver<Waiting>, has_fa
     }
 }
 
-fn make_durable(
-    db: &sled::Db,
-    log_file: &File,
-    has_failed: &AtomicBool,
-) -> Result<(), StorageError> {
+fn make_durable(disk: &mut Disk, has_failed: &AtomicBool) -> Result<(), StorageError> {
     // After a failed fsync the kernel may drop what it could not write, so trying again would
     // report success for lost data.
     if has_failed.load(Ordering::Acquire) {
         return Err(StorageError::WritesRefused);
     }
-    let flushed = db.flush().map_err(|error| error.to_string());
-    let synced = flushed.and_then(|_| log_file.sync_data().map_err(|error| error.to_string()));
-    synced.map_err(|error| {
-        note_failure(has_failed, &error);
+    disk.sync().map_err(|error| {
+        note_failure(has_failed, &error.to_string());
         StorageError::WritesRefused
     })
 }
@@ -103,7 +126,7 @@ fn note_failure(has_failed: &AtomicBool, reason: &str) {
         tracing::error!(
             reason,
             "a write to the store failed: no more writes are taken; \
-             check the disk's space and health, then restart the node"
+             make room or mend the disk, then restart the node"
         );
     }
 }

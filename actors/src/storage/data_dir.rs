@@ -1,11 +1,13 @@
 //! The data directory: whose it is, in which format, and that only one process uses it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use antiphon_protocol::Domain;
+
+use super::{create_private, sync_directory, write_durably};
 
 /// The format of the data directory that this program writes.
 const FORMAT: u32 = 1;
@@ -95,9 +97,9 @@ impl DataDir {
         Ok(data_dir)
     }
 
-    /// Where the store is.
-    pub fn db(&self) -> PathBuf {
-        self.path.join("db")
+    /// The directory itself, in which the store is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where the private keys are.
@@ -152,45 +154,9 @@ impl DataDir {
                 wanted: domain.clone(),
             });
         }
-        if !self.db().join("db").exists() {
+        if !self.path.join("db").join("db").exists() {
             return Err(DataDirError::DatabaseMissing(self.path.clone()));
         }
         Ok(())
-    }
-}
-
-/// Creates a directory of mode 0700 where there is none, and its name for good.
-fn create_private(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let parents = path.canonicalize()?;
-    parents.ancestors().skip(1).try_for_each(sync_directory)
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Writes a file of mode 0600 that is there whole or not at all, whenever the power goes.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    // What an interrupted attempt left behind.
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    match path.parent() {
-        Some(parent) => sync_directory(parent),
-        None => Ok(()),
     }
 }

@@ -8,26 +8,42 @@
 
 mod committer;
 mod data_dir;
+mod files;
+mod log_file;
+mod mark;
+mod open;
 mod record;
+mod snapshot;
 mod space;
+#[cfg(test)]
+mod tests;
+mod write_set;
 
-use std::fs::{self, File};
 use std::future::Future;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use committer::Committer;
-pub(crate) use data_dir::write_durably;
 pub use data_dir::{DataDir, DataDirError};
+pub(crate) use files::write_durably;
+use files::{create_private, sync_directory};
+pub use open::OpenError;
 pub use record::{Record, RecordError};
+use snapshot::Past;
+pub use snapshot::{RawRecord, Snapshot};
 pub use space::Space;
+pub use write_set::WriteSet;
 
 /// The store of one node. Cloning it is cheap; the last clone closes it.
 #[derive(Debug, Clone)]
 pub struct Storage {
     tree: sled::Tree,
     committer: Arc<Committer>,
+    /// For the snapshot in progress, if there is one; locked while anybody writes.
+    past: Arc<Mutex<Option<Past>>>,
+    directory: PathBuf,
+    cache_mib: u64,
 }
 
 /// What can go wrong with the store.
@@ -49,41 +65,7 @@ pub enum StorageError {
     },
 }
 
-/// The store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// By sled.
-    #[error("the database cannot be opened: {0}")]
-    Sled(#[from] sled::Error),
-    /// By the file system.
-    #[error("the database cannot be opened: {0}")]
-    Io(#[from] std::io::Error),
-}
-
-/// Everything that one operation changes: committed whole or not at all.
-#[derive(Debug, Clone, Default)]
-pub struct WriteSet(Vec<(Vec<u8>, Option<Vec<u8>>)>);
-
 impl Storage {
-    /// Opens or creates the store in `directory`, with a cache of `cache_mib` mebibytes.
-    pub fn open(directory: &Path, cache_mib: u64) -> Result<Self, OpenError> {
-        let config = sled::Config::new()
-            .path(directory)
-            .cache_capacity(cache_mib.saturating_mul(1024 * 1024));
-        let db = open_when_closed(&config)?;
-        // What was created must still have its name after a power cut.
-        for entry in fs::read_dir(directory)? {
-            File::open(entry?.path())?.sync_all()?;
-        }
-        File::open(directory)?.sync_all()?;
-        let log_file = File::open(directory.join("db"))?;
-        let tree = (*db).clone();
-        Ok(Self {
-            tree,
-            committer: Arc::new(Committer::start(db, log_file)?),
-        })
-    }
-
     /// Applies `writes` at once, so that later reads by anybody see them, and returns a future
     /// that completes when they are on disk. Nobody may be told of them before that.
     pub fn commit(
@@ -102,6 +84,10 @@ impl Storage {
         if self.committer.has_failed() {
             return Err(StorageError::WritesRefused);
         }
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(past) = past.as_mut() {
+            past.remember(&self.tree, &writes)?;
+        }
         let mut batch = sled::Batch::default();
         for (key, value) in writes.0 {
             match value {
@@ -109,26 +95,31 @@ impl Storage {
                 None => batch.remove(key),
             }
         }
-        self.tree.apply_batch(batch).map_err(|error| {
-            self.committer.fail(&error.to_string());
+        shielded(|| self.tree.apply_batch(batch)).map_err(|error| {
+            self.committer.fail(&error);
             StorageError::WritesRefused
         })
     }
 
+    /// Whether writes are taken: none are after one has failed.
+    pub fn takes_writes(&self) -> bool {
+        !self.committer.has_failed()
+    }
+
     /// The record at `key`, if there is one.
     pub fn get<R: Record>(&self, space: Space, key: &[u8]) -> Result<Option<R>, StorageError> {
-        let bytes = self.tree.get(space.key(key)).map_err(unreadable)?;
+        let bytes = shielded(|| self.tree.get(space.key(key))).map_err(unreadable)?;
         bytes.map(|bytes| decode(space, &bytes)).transpose()
     }
 
     /// Whether there is a record at `key`.
     pub fn contains(&self, space: Space, key: &[u8]) -> Result<bool, StorageError> {
-        self.tree.contains_key(space.key(key)).map_err(unreadable)
+        shielded(|| self.tree.contains_key(space.key(key))).map_err(unreadable)
     }
 
     /// The record at `key` as the bytes that are stored.
     pub fn get_bytes(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let bytes = self.tree.get(space.key(key)).map_err(unreadable)?;
+        let bytes = shielded(|| self.tree.get(space.key(key))).map_err(unreadable)?;
         Ok(bytes.map(|bytes| bytes.to_vec()))
     }
 
@@ -154,31 +145,11 @@ impl Storage {
     }
 }
 
-/// sled closes on threads of its own, and holds its lock until they are done. That no other process
-/// has the store is what the lock on the data directory is for.
-fn open_when_closed(config: &sled::Config) -> Result<sled::Db, sled::Error> {
-    let mut attempts = 0;
-    loop {
-        match config.open() {
-            Err(sled::Error::Io(error)) if is_locked(&error) && attempts < 200 => {
-                attempts += 1;
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            opened => return opened,
-        }
-    }
-}
-
-/// sled wraps the error of the lock in one of its own, as text.
-fn is_locked(error: &std::io::Error) -> bool {
-    error.to_string().contains("could not acquire lock")
-}
-
 fn records<R: Record>(
     space: Space,
     entries: sled::Iter,
 ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> {
-    entries.map(move |entry| {
+    Shielded(entries).map(move |entry| {
         let (key, value) = entry.map_err(unreadable)?;
         let key = key.get(1..).unwrap_or_default().to_vec();
         Ok((key, decode(space, &value)?))
@@ -189,42 +160,41 @@ fn decode<R: Record>(space: Space, bytes: &[u8]) -> Result<R, StorageError> {
     R::from_bytes(bytes).map_err(|error| StorageError::Damaged { space, error })
 }
 
-#[allow(clippy::needless_pass_by_value)] // The shape that `map_err` asks for.
-fn unreadable(error: sled::Error) -> StorageError {
-    StorageError::Unreadable(error.to_string())
+fn unreadable(reason: String) -> StorageError {
+    StorageError::Unreadable(reason)
 }
 
-impl WriteSet {
-    /// An empty set.
-    pub fn new() -> Self {
-        Self::default()
+/// What sled does, its errors as text. It asserts where its files are damaged, so its panics are
+/// errors, too; what it then leaves locked or half done is its own memory, not ours.
+fn shielded<T>(action: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(action)) {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err("sled gave up".to_owned()),
     }
+}
 
-    /// Adds a record, or replaces the one at `key`.
-    pub fn put<R: Record>(
-        &mut self,
-        space: Space,
-        key: &[u8],
-        record: &R,
-    ) -> Result<(), StorageError> {
-        let bytes = record.to_bytes();
-        let bytes = bytes.map_err(|error| StorageError::Damaged { space, error })?;
-        self.put_bytes(space, key, bytes);
-        Ok(())
+/// An iterator of sled's, shielded.
+struct Shielded(sled::Iter);
+
+type KeyValue = (sled::IVec, sled::IVec);
+type Entry = Result<KeyValue, String>;
+
+impl Shielded {
+    fn step(&mut self, step: impl FnOnce(&mut sled::Iter) -> Option<sled::Result<KeyValue>>) -> Option<Entry> {
+        shielded(|| step(&mut self.0).transpose()).transpose()
     }
+}
 
-    /// Adds a record that is encoded already.
-    pub fn put_bytes(&mut self, space: Space, key: &[u8], bytes: Vec<u8>) {
-        self.0.push((space.key(key), Some(bytes)));
+impl Iterator for Shielded {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        self.step(Iterator::next)
     }
+}
 
-    /// Removes the record at `key`, if there is one.
-    pub fn remove(&mut self, space: Space, key: &[u8]) {
-        self.0.push((space.key(key), None));
-    }
-
-    /// Adds everything from `other`.
-    pub fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
+impl DoubleEndedIterator for Shielded {
+    fn next_back(&mut self) -> Option<Entry> {
+        self.step(DoubleEndedIterator::next_back)
     }
 }

@@ -49,6 +49,41 @@ pub enum Space {
 }
 
 impl Space {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::LogEntries,
+        Self::ServerCertIndex,
+        Self::SessionCertIndex,
+        Self::Sessions,
+        Self::LiveSessions,
+        Self::SerialNumbers,
+        Self::Users,
+        Self::UsersByFid,
+        Self::Tokens,
+        Self::TokensBySession,
+        Self::Invites,
+        Self::UsedChallenges,
+        Self::ChallengeSecret,
+        Self::ForgottenChallenges,
+        Self::Racks,
+        Self::OneTimePackages,
+        Self::LastResortPackages,
+        Self::InitKeys,
+        Self::Claims,
+        Self::ClaimedPackages,
+    ];
+
+    /// The space with this number.
+    pub fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|space| *space as u8 == number)
+    }
+
+    /// A stored key's space, and the rest of it.
+    pub(super) fn split(key: &[u8]) -> Option<(Self, &[u8])> {
+        let (number, rest) = key.split_first()?;
+        Some((Self::numbered(*number)?, rest))
+    }
+
     pub(super) fn key(self, key: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(1 + key.len());
         bytes.push(self as u8);

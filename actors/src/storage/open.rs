@@ -1,0 +1,300 @@
+//! Opening and closing the store: a database that is not what it was is refused, not answered from.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_core::{OsRng, RngCore as _};
+
+use super::committer::{COMMITS, Committer, Disk};
+use super::mark::{Mark, MarkFile};
+use super::{Storage, create_private, log_file, shielded, sync_directory};
+
+/// Where the database's name for itself stands, beside the counter.
+const NAME: &[u8] = b"database";
+
+/// The store could not be opened. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// sled finds its files damaged, or not its own.
+    #[error("the database in {} cannot be opened ({reason}); restore it from a backup", path.display())]
+    Damaged {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        reason: String,
+    },
+    /// It lacks writes that were acknowledged.
+    #[error(
+        "the database in {} has lost writes that were acknowledged: it ends at commit {found}, \
+         and commit {expected} was on disk; restore it from a backup",
+        path.display()
+    )]
+    Lost {
+        /// Where.
+        path: PathBuf,
+        /// Its newest commit.
+        found: u64,
+        /// The newest that was on disk.
+        expected: u64,
+    },
+    /// It is another one than the data directory had.
+    #[error("{} is the database of another data directory; restore from a backup", .0.display())]
+    Foreign(PathBuf),
+    /// There is a mark, and no database.
+    #[error("the database {} is missing; restore it from a backup", .0.display())]
+    Missing(PathBuf),
+    /// There is a database, and no mark that can be read.
+    #[error(
+        "{} is missing or damaged, so nobody can tell whether the database is whole: restore from \
+         a backup, or accept what is there with: antiphon repair-indexes",
+        .0.display()
+    )]
+    NoMark(PathBuf),
+    /// The file system says no.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        error: io::Error,
+    },
+}
+
+/// What to do where the mark is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoMark {
+    Refuse,
+    /// Believe the database.
+    Replace,
+}
+
+impl Storage {
+    /// Opens or creates the store in `directory` (`db/` and `mark`), with a cache of `cache_mib`
+    /// mebibytes.
+    pub fn open(directory: &Path, cache_mib: u64) -> Result<Self, OpenError> {
+        open(directory, cache_mib, NoMark::Refuse)
+    }
+
+    /// The same for a store whose mark is missing or damaged: what the database has counted is
+    /// believed. Only for whoever looks at all of it next, and for databases without a mark, of
+    /// format 1.
+    pub fn open_without_mark(directory: &Path, cache_mib: u64) -> Result<Self, OpenError> {
+        open(directory, cache_mib, NoMark::Replace)
+    }
+
+    /// Closes the store, of which this must be the last clone, and notes that it was closed well.
+    ///
+    /// sled writes down what its log adds up to when it opens it, not when it closes it. So it is
+    /// opened once more: the next start need not read the log, and does not depend on all of it
+    /// being readable, but on the checksum of each page when that is read.
+    pub fn close(self) -> Result<(), OpenError> {
+        let (directory, cache_mib) = (self.directory.clone(), self.cache_mib);
+        let has_failed = self.committer.has_failed();
+        drop(self);
+        if has_failed {
+            return Ok(());
+        }
+        drop(Self::open(&directory, cache_mib)?);
+        let path = directory.join("mark");
+        let at = |error| OpenError::Io {
+            path: path.clone(),
+            error,
+        };
+        let log_file = directory.join("db").join("db");
+        wait_until_closed(&log_file).map_err(at)?;
+        let Some((mut file, Some(mark))) = MarkFile::open(&path).map_err(at)? else {
+            return Err(OpenError::NoMark(path));
+        };
+        let size = fs::metadata(&log_file).map_err(at)?.len();
+        file.write(&Mark {
+            closed_at: Some(size),
+            ..mark
+        })
+        .and_then(|()| file.sync())
+        .map_err(at)
+    }
+}
+
+fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, OpenError> {
+    let database = directory.join("db");
+    let at = |error| OpenError::Io {
+        path: directory.to_owned(),
+        error,
+    };
+    create_private(directory).map_err(at)?;
+    let (mut mark_file, mut mark) = find_mark(directory, &database, no_mark)?;
+    let is_new = mark.commits == 0;
+    if is_new && database.exists() {
+        // Its creation was interrupted, before anything could be written to it.
+        fs::remove_dir_all(&database).map_err(at)?;
+    }
+    let damaged = |reason: String| OpenError::Damaged {
+        path: database.clone(),
+        reason,
+    };
+    if !is_new {
+        check_files(&database, &mark)?;
+    }
+    let config = sled::Config::new()
+        .path(&database)
+        .cache_capacity(cache_mib.saturating_mul(1024 * 1024));
+    let opened = shielded(|| {
+        let db = open_when_closed(&config)?;
+        let counter = db.open_tree("mark")?;
+        if is_new {
+            counter.insert(NAME, &mark.database)?;
+            counter.insert(COMMITS, &1_u64.to_be_bytes())?;
+            db.flush()?;
+        }
+        let name = counter.get(NAME)?;
+        let commits = counter.get(COMMITS)?;
+        Ok((db, counter, name, commits))
+    });
+    let (db, counter, name, commits) = opened.map_err(damaged)?;
+    let log_file = sync_all_files(&database).map_err(at)?;
+
+    if no_mark == NoMark::Refuse && name.as_deref() != Some(&mark.database) {
+        return Err(OpenError::Foreign(database));
+    }
+    let found = commits.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk()?)));
+    let found = found.unwrap_or_default();
+    let closed_well = mark.closed_at.is_some();
+    if found < mark.commits || (closed_well && found != mark.commits) {
+        return Err(OpenError::Lost {
+            path: database,
+            found,
+            expected: mark.commits,
+        });
+    }
+    if name.as_deref() != Some(&mark.database) {
+        shielded(|| counter.insert(NAME, &mark.database)).map_err(damaged)?;
+    }
+    mark.commits = found.max(1);
+    mark.closed_at = None;
+    mark_file
+        .write(&mark)
+        .and_then(|()| mark_file.sync())
+        .map_err(at)?;
+    let tree = (*db).clone();
+    let disk = Disk {
+        db,
+        counter,
+        log_file,
+        mark_file,
+        mark,
+    };
+    Ok(Storage {
+        tree,
+        committer: Arc::new(Committer::start(disk).map_err(at)?),
+        past: Arc::default(),
+        directory: directory.to_owned(),
+        cache_mib,
+    })
+}
+
+/// The mark: the one that is there, or a new one for a new database.
+fn find_mark(
+    directory: &Path,
+    database: &Path,
+    no_mark: NoMark,
+) -> Result<(MarkFile, Mark), OpenError> {
+    let path = directory.join("mark");
+    let at = |error| OpenError::Io {
+        path: path.clone(),
+        error,
+    };
+    let exists = database.join("db").exists();
+    match MarkFile::open(&path).map_err(at)? {
+        Some((file, Some(mark))) => Ok((file, mark)),
+        _ if exists && no_mark == NoMark::Refuse => Err(OpenError::NoMark(path)),
+        _ => {
+            let mut mark = Mark {
+                database: [0; 16],
+                commits: u64::from(exists),
+                closed_at: None,
+            };
+            OsRng.fill_bytes(&mut mark.database);
+            let file = MarkFile::create(&path, &mark).map_err(at)?;
+            Ok((file, mark))
+        }
+    }
+}
+
+/// What can be said of the files before sled reads (and, where it cuts its log, rewrites) them.
+fn check_files(database: &Path, mark: &Mark) -> Result<(), OpenError> {
+    let path = database.join("db");
+    let size = match fs::metadata(&path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(OpenError::Missing(database.to_owned()));
+        }
+        Err(error) => return Err(OpenError::Io { path, error }),
+    };
+    let damaged = |reason| OpenError::Damaged {
+        path: database.to_owned(),
+        reason,
+    };
+    if let Some(then) = mark.closed_at
+        && then != size
+    {
+        return Err(damaged(format!(
+            "its file had {then} bytes when it was closed, and has {size}"
+        )));
+    }
+    match log_file::find_damage(database, mark.commits) {
+        Ok(None) => Ok(()),
+        Ok(Some(at)) => Err(damaged(format!("its file is damaged near byte {at}"))),
+        Err(error) => Err(OpenError::Io { path, error }),
+    }
+}
+
+/// What was created must still have its name after a power cut. Returns the log.
+fn sync_all_files(database: &Path) -> io::Result<File> {
+    for entry in fs::read_dir(database)? {
+        match File::open(entry?.path()) {
+            Ok(file) => file.sync_all()?,
+            // sled tidies up on threads of its own.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    sync_directory(database)?;
+    database.parent().map_or(Ok(()), sync_directory)?;
+    File::open(database.join("db"))
+}
+
+/// sled closes on threads of its own, and holds its lock until they are done. That no other process
+/// has the store is what the lock on the data directory is for.
+fn open_when_closed(config: &sled::Config) -> Result<sled::Db, sled::Error> {
+    let mut attempts = 0;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if is_locked(&error) && attempts < 200 => {
+                attempts += 1;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// sled wraps the error of the lock in one of its own, as text.
+fn is_locked(error: &io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
+}
+
+/// Waits until sled has let go of its file.
+fn wait_until_closed(log_file: &Path) -> io::Result<()> {
+    let file = File::open(log_file)?;
+    for _ in 0..500 {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::Error::other("sled does not close its file"))
+}
