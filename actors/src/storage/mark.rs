@@ -105,11 +105,7 @@ fn encode(turn: u64, mark: &Mark) -> Vec<u8> {
     bytes.extend(mark.database);
     bytes.extend(mark.commits.to_be_bytes());
     bytes.extend(mark.closed_at.map_or(u64::MAX, |size| size).to_be_bytes());
-    bytes.extend(
-        Sha256::digest(&bytes)
-            .into_iter()
-            .take(BYTES - bytes.len()),
-    );
+    bytes.extend(Sha256::digest(&bytes).into_iter().take(BYTES - bytes.len()));
     bytes
 }
 

@@ -180,7 +180,10 @@ type KeyValue = (sled::IVec, sled::IVec);
 type Entry = Result<KeyValue, String>;
 
 impl Shielded {
-    fn step(&mut self, step: impl FnOnce(&mut sled::Iter) -> Option<sled::Result<KeyValue>>) -> Option<Entry> {
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut sled::Iter) -> Option<sled::Result<KeyValue>>,
+    ) -> Option<Entry> {
         shielded(|| step(&mut self.0).transpose()).transpose()
     }
 }

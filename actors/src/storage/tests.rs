@@ -1,0 +1,312 @@
+//! The store against damage of its files, and snapshots against a model.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use super::{OpenError, Record, Space, Storage, WriteSet};
+use crate::test_support::Random;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Text(String);
+
+impl Record for Text {
+    const VERSION: u8 = 1;
+}
+
+type Model = BTreeMap<Vec<u8>, Text>;
+
+fn put(key: &[u8], text: &Text) -> WriteSet {
+    let mut writes = WriteSet::new();
+    writes.put(Space::Users, key, text).unwrap();
+    writes
+}
+
+fn key(number: u64) -> [u8; 8] {
+    number.to_be_bytes()
+}
+
+/// Everything in the store, or why it cannot be read.
+fn read(storage: &Storage) -> Result<Model, super::StorageError> {
+    storage.scan::<Text>(Space::Users, &[]).collect()
+}
+
+/// A store of several segments of sled's log, with values replaced and removed, and what is in it.
+/// Where it is not `closed_well`, its files are as a killed process leaves them.
+async fn filled(directory: &Path, closed_well: bool) -> Model {
+    let working = TempDir::new().unwrap();
+    let mut model = Model::new();
+    let mut random = Random(7);
+    let storage = Storage::open(working.path(), 8).unwrap();
+    for round in 0..60 {
+        let mut last = WriteSet::new();
+        for _ in 0..50 {
+            let number = random.below(2000);
+            if random.below(8) == 0 {
+                last.remove(Space::Users, &key(number));
+                model.remove(&key(number)[..]);
+            } else {
+                let text = Text(format!("{round} {number} ").repeat(60));
+                last.put(Space::Users, &key(number), &text).unwrap();
+                model.insert(key(number).to_vec(), text);
+            }
+        }
+        storage.commit(last).await.unwrap();
+    }
+    if closed_well {
+        storage.close().unwrap();
+    }
+    copy(working.path(), directory);
+    model
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Damages `file` in `directory` in many ways: each is noticed, at the open or at the read, or
+/// changes no answer.
+async fn damage(closed_well: bool, file: &str, times: u64) {
+    let original = TempDir::new().unwrap();
+    let model = filled(original.path(), closed_well).await;
+    let file = find(original.path(), file);
+    let bytes = fs::read(&file).unwrap();
+    let relative = file.strip_prefix(original.path()).unwrap().to_owned();
+    let mut random = Random(11);
+    let (mut refused, mut unreadable, mut harmless) = (0, 0, 0);
+    for attempt in 0..times {
+        let size = bytes.len() as u64;
+        let at = usize::try_from(random.below(size)).unwrap();
+        let mut damaged = bytes.clone();
+        let what = if attempt % 4 == 3 {
+            damaged.truncate(at);
+            format!("{} cut at {at}", relative.display())
+        } else {
+            damaged[at] ^= 1 << random.below(8);
+            format!("{} flipped at {at}", relative.display())
+        };
+        let place = TempDir::new().unwrap();
+        copy(original.path(), place.path());
+        fs::write(place.path().join(&relative), damaged).unwrap();
+        match Storage::open(place.path(), 8) {
+            Err(_) => refused += 1,
+            Ok(storage) => match read(&storage) {
+                Err(_) => unreadable += 1,
+                Ok(found) => {
+                    assert!(found == model, "a wrong answer with {what}");
+                    harmless += 1;
+                }
+            },
+        }
+    }
+    println!(
+        "{}: {refused} refused, {unreadable} unreadable, {harmless} harmless",
+        relative.display()
+    );
+}
+
+fn find(directory: &Path, name: &str) -> std::path::PathBuf {
+    if let Some(prefix) = name.strip_suffix('*') {
+        let entries = fs::read_dir(directory.join("db")).unwrap();
+        let mut names = entries.map(|entry| entry.unwrap().path());
+        let starts = |path: &std::path::PathBuf| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with(prefix)
+        };
+        names.find(starts).unwrap()
+    } else {
+        directory.join(name)
+    }
+}
+
+#[tokio::test]
+async fn damage_of_the_log_after_a_crash_is_noticed() {
+    damage(false, "db/db", 200).await;
+}
+
+#[tokio::test]
+async fn damage_of_the_log_after_a_stop_is_noticed() {
+    damage(true, "db/db", 200).await;
+}
+
+#[tokio::test]
+async fn damage_of_the_other_files_is_noticed() {
+    damage(true, "snap.*", 200).await;
+    damage(true, "db/conf", 200).await;
+    damage(true, "mark", 200).await;
+    damage(false, "mark", 200).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_the_one_of_the_mark_is_refused() {
+    let place = TempDir::new().unwrap();
+    let (database, mark) = (place.path().join("db"), place.path().join("mark"));
+    let storage = Storage::open(place.path(), 8).unwrap();
+    storage
+        .commit(put(b"1", &Text("one".into())))
+        .await
+        .unwrap();
+    storage.close().unwrap();
+    let old = TempDir::new().unwrap();
+    copy(place.path(), old.path());
+    let storage = Storage::open(place.path(), 8).unwrap();
+    storage
+        .commit(put(b"2", &Text("two".into())))
+        .await
+        .unwrap();
+    storage.close().unwrap();
+    let new = TempDir::new().unwrap();
+    copy(place.path(), new.path());
+
+    // An older state of the same database.
+    fs::remove_dir_all(&database).unwrap();
+    copy(&old.path().join("db"), &database);
+    let refused = Storage::open(place.path(), 8).unwrap_err();
+    assert!(
+        matches!(refused, OpenError::Damaged { .. } | OpenError::Lost { .. }),
+        "{refused}"
+    );
+    // Another database.
+    let other = TempDir::new().unwrap();
+    let storage = Storage::open(other.path(), 8).unwrap();
+    for number in 0..9 {
+        storage
+            .commit(put(&key(number), &Text("other".into())))
+            .await
+            .unwrap();
+    }
+    storage.close().unwrap();
+    fs::remove_dir_all(&database).unwrap();
+    copy(&other.path().join("db"), &database);
+    let size = fs::metadata(database.join("db")).unwrap().len();
+    let same_size = fs::OpenOptions::new()
+        .write(true)
+        .open(other.path().join("db/db"))
+        .unwrap();
+    same_size.set_len(size).unwrap();
+    let refused = Storage::open(place.path(), 8).unwrap_err();
+    assert!(
+        matches!(refused, OpenError::Foreign(_) | OpenError::Damaged { .. }),
+        "{refused}"
+    );
+    // None at all.
+    fs::remove_dir_all(&database).unwrap();
+    let refused = Storage::open(place.path(), 8).unwrap_err();
+    assert!(matches!(refused, OpenError::Missing(_)), "{refused}");
+    assert!(!database.exists());
+    // No mark, until somebody says that this is well.
+    copy(&new.path().join("db"), &database);
+    for bytes in [Some(&b"not a mark"[..]), None] {
+        match bytes {
+            Some(bytes) => fs::write(&mark, bytes).unwrap(),
+            None => fs::remove_file(&mark).unwrap(),
+        }
+        let refused = Storage::open(place.path(), 8).unwrap_err();
+        assert!(matches!(refused, OpenError::NoMark(_)), "{refused}");
+    }
+    let storage = Storage::open_without_mark(place.path(), 8).unwrap();
+    assert_eq!(read(&storage).unwrap().len(), 2);
+    storage
+        .commit(put(b"3", &Text("three".into())))
+        .await
+        .unwrap();
+    storage.close().unwrap();
+    assert_eq!(
+        read(&Storage::open(place.path(), 8).unwrap())
+            .unwrap()
+            .len(),
+        3
+    );
+}
+
+/// A torn write of the mark leaves the one before; the database may be ahead of it.
+#[tokio::test]
+async fn a_mark_that_is_behind_is_no_damage() {
+    let place = TempDir::new().unwrap();
+    let storage = Storage::open(place.path(), 8).unwrap();
+    for number in 0..5 {
+        storage
+            .commit(put(&key(number), &Text("x".into())))
+            .await
+            .unwrap();
+    }
+    let mark = fs::read(place.path().join("mark")).unwrap();
+    for torn in [0, 4096] {
+        let killed = TempDir::new().unwrap();
+        copy(place.path(), killed.path());
+        let mut mark = mark.clone();
+        mark[torn..torn + 20].fill(0);
+        fs::write(killed.path().join("mark"), mark).unwrap();
+        let storage = Storage::open(killed.path(), 8).unwrap();
+        assert_eq!(read(&storage).unwrap().len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_of_one_instant() {
+    for seed in 1..20 {
+        let mut random = Random(seed);
+        let place = TempDir::new().unwrap();
+        let storage = Storage::open(place.path(), 8).unwrap();
+        let mut model = Model::new();
+        for round in 0..1500 {
+            change(&storage, &mut model, &mut random, round);
+        }
+        let at_the_instant = model.clone();
+        let mut snapshot = storage.snapshot().await.unwrap().unwrap();
+        assert!(storage.snapshot().await.unwrap().is_none(), "two at once");
+        let mut seen = Model::new();
+        let mut round = 10_000;
+        loop {
+            for _ in 0..random.below(400) {
+                change(&storage, &mut model, &mut random, round);
+                round += 1;
+            }
+            let records = snapshot.next_records().unwrap();
+            if records.is_empty() {
+                break;
+            }
+            for (space, key, bytes) in records {
+                assert_eq!(space, Space::Users);
+                let before = seen.insert(key, Text::from_bytes(&bytes).unwrap());
+                assert!(before.is_none(), "a record came twice");
+            }
+        }
+        assert!(seen == at_the_instant, "seed {seed}");
+        assert!(read(&storage).unwrap() == model, "seed {seed}");
+        drop(snapshot);
+        assert!(storage.snapshot().await.unwrap().is_some());
+    }
+}
+
+fn change(storage: &Storage, model: &mut Model, random: &mut Random, round: u64) {
+    let mut writes = WriteSet::new();
+    for _ in 0..1 + random.below(3) {
+        let key = key(random.below(1200));
+        if random.below(3) == 0 {
+            writes.remove(Space::Users, &key);
+            model.remove(&key[..]);
+        } else {
+            let text = Text(round.to_string());
+            writes.put(Space::Users, &key, &text).unwrap();
+            model.insert(key.to_vec(), text);
+        }
+    }
+    // Applied at once; that it becomes durable is not what this is about.
+    drop(storage.commit(writes));
+}
