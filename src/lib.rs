@@ -12,13 +12,15 @@
 //! | the command line | [`cli`], with [`demo`] |
 //!
 //! Around them: [`config`] (what can be set), [`node`] (the start and the stop, as a numbered
-//! story), [`logging`] and [`tls`].
+//! story), [`store`] (opening it, and older formats), [`logging`] and [`tls`].
 
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;
+mod export;
 pub mod http;
 pub mod logging;
 pub mod node;
+pub mod store;
 pub mod tls;

@@ -12,7 +12,7 @@ use antiphon_actors::clock::SharedClock;
 use antiphon_actors::home_servers::{self, HomeServers, SystemNames};
 use antiphon_actors::key_manager::{self, KeyError, KeyManager, RotateServerKey, StartError};
 use antiphon_actors::key_package_pool::{self, KeyPackagePool};
-use antiphon_actors::storage::{DataDir, DataDirError, OpenError, Storage};
+use antiphon_actors::storage::{DataDir, DataDirError, Storage};
 use antiphon_actors::workers::Workers;
 use antiphon_protocol::ServerCert;
 use tokio::task::JoinHandle;
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::control;
 use crate::http::{self, Doors};
+use crate::store::{self, StoreError};
 use crate::tls::{self, TlsError};
 
 /// How many requests may wait to have their KeyPackages checked. A hundred packages take about
@@ -51,7 +52,7 @@ pub enum NodeError {
     DataDir(#[from] DataDirError),
     /// The store.
     #[error(transparent)]
-    Storage(#[from] OpenError),
+    Store(#[from] StoreError),
     /// The log.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -103,7 +104,7 @@ impl Node {
 
         // 2. The data directory, for this process alone, and the store in it.
         let data_dir = Arc::new(DataDir::open(&config.data_dir, &config.domain)?);
-        let storage = Storage::open(data_dir.path(), config.cache_mib)?;
+        let storage = store::open(&data_dir, config, &*clock).await?;
 
         // 3. The owners, each on a thread of its own, from the log upwards.
         let mut arbiters = Vec::new();

@@ -15,14 +15,17 @@
 //! [`clock`], the only place that asks the system for the time, and [`workers`], which do the
 //! mathematics.
 //!
+//! For the operator: [`backup`] and [`verify`].
+//!
 //! Requests flow one way: [`accounts`] → [`key_manager`] → [`cert_registry`]. An operation that
 //! touches two owners is one [`storage::WriteSet`], committed by the last of them.
 //!
 //! Each folder has the same rooms: `mod.rs` is the actor and what it does with each message,
 //! `messages.rs` what it can be asked, `error.rs` what can go wrong, `store.rs` the only calls to
-//! the store about it.
+//! the store about it, `verify.rs` what [`verify`] looks for in it while no node runs.
 
 pub mod accounts;
+pub mod backup;
 pub mod cert_registry;
 pub mod clock;
 pub mod home_servers;
@@ -31,4 +34,5 @@ pub mod key_package_pool;
 pub mod storage;
 #[cfg(test)]
 mod test_support;
+pub mod verify;
 pub mod workers;

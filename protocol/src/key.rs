@@ -226,6 +226,39 @@ impl PrivateKey {
         pem.map_err(|error| KeyError::Encoding(error.to_string()))
     }
 
+    /// The key as PKCS#8 in PEM, encrypted with PBES2: scrypt and AES-256-CBC (RFC 8018, RFC 7914).
+    pub fn to_encrypted_pkcs8_pem(
+        &self,
+        passphrase: &str,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<String, KeyError> {
+        let pem = match self {
+            Self::P256(key) => key.to_pkcs8_encrypted_pem(rng, passphrase, LineEnding::LF),
+            Self::Ed25519(key) => key.to_pkcs8_encrypted_pem(rng, passphrase, LineEnding::LF),
+        };
+        // Encrypted, it need not be wiped.
+        pem.map(|pem| pem.to_string())
+            .map_err(|error| KeyError::Encoding(error.to_string()))
+    }
+
+    /// Reads an encrypted PKCS#8 key in PEM, of either kind.
+    pub fn from_encrypted_pkcs8_pem(pem: &str, passphrase: &str) -> Result<Self, KeyError> {
+        let (label, document) =
+            pkcs8::SecretDocument::from_pem(pem).map_err(|_| KeyError::Pkcs8)?;
+        if label != "ENCRYPTED PRIVATE KEY" {
+            return Err(KeyError::Pkcs8);
+        }
+        let encrypted = pkcs8::EncryptedPrivateKeyInfo::try_from(document.as_bytes())
+            .map_err(|_| KeyError::Pkcs8)?;
+        let plain = encrypted.decrypt(passphrase).map_err(|_| KeyError::Pkcs8)?;
+        if let Ok(key) = p256::ecdsa::SigningKey::from_pkcs8_der(plain.as_bytes()) {
+            return Ok(Self::P256(key));
+        }
+        ed25519_dalek::SigningKey::from_pkcs8_der(plain.as_bytes())
+            .map(Self::Ed25519)
+            .map_err(|_| KeyError::Pkcs8)
+    }
+
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
         match self {

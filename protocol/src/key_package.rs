@@ -211,6 +211,13 @@ impl KeyPackage {
         self.cipher_suite
     }
 
+    /// SHA-256 of the `init_key` of a bare KeyPackage that was accepted before, without checking
+    /// it again: `version`, `cipher_suite`, `init_key<V>` (RFC 9420 §10).
+    pub fn init_key_hash_of(bytes: &[u8]) -> Option<[u8; 32]> {
+        let init_key = VLBytes::tls_deserialize(&mut bytes.get(4..)?).ok()?;
+        Some(Sha256::digest(init_key.as_slice()).into())
+    }
+
     /// SHA-256 of its `init_key`.
     pub fn init_key_hash(&self) -> &[u8; 32] {
         &self.init_key

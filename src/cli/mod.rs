@@ -1,27 +1,39 @@
 //! The command line.
 //!
 //! `serve` runs the node, and is what happens without a command. `check-config` and `cert show`
-//! need no node. All others reach the running one through the control socket.
+//! need no node; `verify`, `repair-indexes`, `compact` and `restore` need that none is running. All
+//! others reach the running one through the control socket.
 
+mod backup;
 mod cert;
 mod check_config;
+mod compact;
 mod demo;
+mod export;
 mod invite;
 mod key;
+mod offline;
 mod output;
+mod passphrase;
+mod restore;
 mod serve;
 mod session;
 mod settings;
 mod user;
+mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use antiphon_actors::backup::RestoreError;
+use antiphon_actors::storage::{DataDirError, OpenError, StorageError};
 use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
 use crate::control::AskError;
 use crate::demo::DemoError;
 use crate::node::NodeError;
+use crate::store::StoreError;
 use settings::SettingsArgs;
 
 /// A federation node for polyproto: owns its identity, certifies its users, and answers for any
@@ -59,6 +71,26 @@ enum Command {
     /// Make and revoke invites, for registration.mode = "invite"
     #[command(subcommand)]
     Invite(invite::InviteCommand),
+    /// Back up the running node into one file, or verify such a file
+    Backup(backup::BackupArgs),
+    /// Restore a backup into an empty data directory
+    Restore(restore::RestoreArgs),
+    /// Write the log with its certificates as JSON Lines
+    Export(export::ExportArgs),
+    /// Read everything that is stored, and say what is wrong and where (the node must be stopped)
+    Verify {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the indexes anew from the log (the node must be stopped)
+    RepairIndexes {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give back space on disk that is not used any more (the node must be stopped)
+    Compact,
     /// Look at certificates and requests
     #[command(subcommand)]
     Cert(cert::CertCommand),
@@ -73,6 +105,22 @@ enum CliError {
     Node(#[from] NodeError),
     #[error(transparent)]
     Ask(#[from] AskError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    #[error("{} has no node's data in it", .0.display())]
+    NoData(PathBuf),
+    #[error("{} has an older format; start the node once, which brings it up to date", .0.display())]
+    OlderFormat(PathBuf),
+    #[error("a passphrase that protects a private key must have at least {0} bytes")]
+    ShortPassphrase(usize),
     #[error("the demo did not go as the contract says: {0}")]
     Demo(#[from] DemoError),
     #[error("{0}: {1}")]
@@ -115,6 +163,12 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Key(command)) => key::run(command, &settings.config()?.data_dir),
         Some(Command::Session(command)) => session::run(command, &settings.config()?.data_dir),
         Some(Command::Invite(command)) => invite::run(command, &settings.config()?.data_dir),
+        Some(Command::Backup(args)) => backup::run(&args, &settings.config()?),
+        Some(Command::Restore(args)) => restore::run(&args, &settings.config()?),
+        Some(Command::Export(args)) => export::run(&args, &settings.config()?),
+        Some(Command::Verify { json }) => verify::run(&settings.config()?, json),
+        Some(Command::RepairIndexes { json }) => verify::repair_indexes(&settings.config()?, json),
+        Some(Command::Compact) => compact::run(&settings.config()?),
         Some(Command::Cert(command)) => cert::run(command),
     }
 }

@@ -30,14 +30,23 @@ pub enum AskError {
 
 /// Gives an order to the node in `data_dir`.
 pub fn ask<T: DeserializeOwned>(data_dir: &Path, request: &Request) -> Result<T, AskError> {
+    ask_for_stream(data_dir, request).map(|(answer, _)| answer)
+}
+
+/// The same; what follows the answer can be read.
+pub fn ask_for_stream<T: DeserializeOwned>(
+    data_dir: &Path,
+    request: &Request,
+) -> Result<(T, impl io::Read + use<T>), AskError> {
     let mut stream = connect(data_dir)?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
     let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
+    let mut reader = BufReader::new(stream);
+    reader.read_line(&mut answer)?;
     match serde_json::from_str(&answer)? {
-        Answer::Done(value) => Ok(serde_json::from_value(value)?),
+        Answer::Done(value) => Ok((serde_json::from_value(value)?, reader)),
         Answer::Refused(reason) => Err(AskError::Refused(reason)),
     }
 }

@@ -53,6 +53,14 @@ pub enum Request {
     InviteAdd,
     /// All invites; the answer is a list of [`Invite`].
     InviteList,
+    /// Make a backup; the answer is a [`Manifest`](antiphon_actors::backup::Manifest), and the
+    /// backup follows it.
+    Backup {
+        /// With what the server's private key is encrypted; without one it is left out.
+        passphrase: Option<String>,
+    },
+    /// The log; the answer is nothing, and JSON Lines follow it.
+    Export,
     /// Take an invite back; the answer is nothing.
     InviteRevoke {
         /// Its ID.

@@ -9,12 +9,15 @@ use antiphon_actors::cert_registry::{
     ListSessions, RegistryError, ServerCertLife, ServerCerts, SessionLife,
 };
 use antiphon_actors::key_manager::{KeyError, RotateServerKey};
+use antiphon_actors::storage::StorageError;
 use antiphon_protocol::{
     Fid, FidError, LocalName, ServerCert, SessionId, SessionIdError, UserId, UserIdError, base64,
 };
 use serde::Serialize;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
+use super::streams::{self, Chunks};
 use super::{Invite, InviteCode, Key, Request, Session, User};
 use crate::http::Doors;
 
@@ -37,6 +40,12 @@ pub(super) enum OrderError {
     Key(#[from] KeyError),
     #[error("{0}")]
     Encoding(#[from] antiphon_protocol::KeyError),
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+    #[error("another backup is being made")]
+    BackupRunning,
+    #[error("the server's key was being rotated all the while; try again")]
+    KeyRotates,
     #[error("the log has no server certificate")]
     NoKey,
     #[error("the node is stopping")]
@@ -45,7 +54,23 @@ pub(super) enum OrderError {
     Json(#[from] serde_json::Error),
 }
 
-pub(super) async fn carry_out(request: Request, doors: &Doors) -> Result<Value, OrderError> {
+/// Carries out an order; what is sent after the answer comes with it.
+pub(super) async fn carry_out(
+    request: Request,
+    doors: &Doors,
+) -> Result<(Value, Option<Chunks>), OrderError> {
+    match request {
+        Request::Backup { passphrase } => {
+            let passphrase = passphrase.map(Zeroizing::new);
+            let (manifest, chunks) = streams::backup(passphrase, doors).await?;
+            Ok((json(manifest)?, Some(chunks)))
+        }
+        Request::Export => Ok((Value::Null, Some(streams::export(doors).await?))),
+        request => Ok((answer(request, doors).await?, None)),
+    }
+}
+
+async fn answer(request: Request, doors: &Doors) -> Result<Value, OrderError> {
     let accounts = &doors.accounts;
     match request {
         Request::UserAdd {
@@ -126,6 +151,8 @@ pub(super) async fn carry_out(request: Request, doors: &Doors) -> Result<Value, 
             });
             json(invites.collect::<Vec<_>>())
         }
+        // Answered with more than a value.
+        Request::Backup { .. } | Request::Export => Ok(Value::Null),
         Request::InviteRevoke { id } => json(accounts.send(RevokeInvite { id }).await??),
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::{Answer, LINE_BYTES, Request, orders};
 use crate::http::Doors;
 
-/// How long an operator's program may take to say what it wants.
+/// How long an operator's program may take to say what it wants, or to take in a part of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many orders are taken at once.
@@ -95,15 +95,23 @@ async fn converse(stream: UnixStream, doors: &Doors) -> io::Result<()> {
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LINE_BYTES));
     timeout(PATIENCE, reader.read_line(&mut line)).await??;
-    let answer = match serde_json::from_str::<Request>(&line) {
+    let (answer, chunks) = match serde_json::from_str::<Request>(&line) {
         Ok(request) => match orders::carry_out(request, doors).await {
-            Ok(value) => Answer::Done(value),
-            Err(error) => Answer::Refused(error.to_string()),
+            Ok((value, chunks)) => (Answer::Done(value), chunks),
+            Err(error) => (Answer::Refused(error.to_string()), None),
         },
-        Err(error) => Answer::Refused(format!("the order cannot be read: {error}")),
+        Err(error) => {
+            let reason = format!("the order cannot be read: {error}");
+            (Answer::Refused(reason), None)
+        }
     };
     let mut line = serde_json::to_vec(&answer)?;
     line.push(b'\n');
     writer.write_all(&line).await?;
+    if let Some(mut chunks) = chunks {
+        while let Some(chunk) = chunks.recv().await {
+            timeout(PATIENCE, writer.write_all(&chunk)).await??;
+        }
+    }
     writer.shutdown().await
 }

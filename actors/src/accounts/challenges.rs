@@ -24,7 +24,7 @@ pub(super) struct Challenges {
 
 /// The secret, in the store: a challenge outlives a restart.
 #[derive(Serialize, Deserialize)]
-struct Secret([u8; 32]);
+pub(super) struct Secret(pub(super) [u8; 32]);
 
 impl Record for Secret {
     const VERSION: u8 = 1;
@@ -32,7 +32,7 @@ impl Record for Secret {
 
 /// A challenge that has been used.
 #[derive(Serialize, Deserialize)]
-struct Used;
+pub(super) struct Used;
 
 impl Record for Used {
     const VERSION: u8 = 1;
@@ -40,7 +40,7 @@ impl Record for Used {
 
 /// All challenges that expire at this UNIX second or before may have been forgotten.
 #[derive(Serialize, Deserialize)]
-struct Forgotten(u64);
+pub(super) struct Forgotten(pub(super) u64);
 
 impl Record for Forgotten {
     const VERSION: u8 = 1;

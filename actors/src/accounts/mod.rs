@@ -15,6 +15,7 @@ mod sessions;
 mod sign_in;
 mod store;
 mod users;
+mod verify;
 
 use actix::{Actor, Addr, Context, ResponseActFuture};
 use antiphon_protocol::{Domain, Timestamp};
@@ -35,6 +36,7 @@ use challenges::Challenges;
 use ids::Ids;
 use passwords::Hasher;
 use store::Store;
+pub(crate) use verify::{Verifier, check_users, rebuild_indexes};
 
 /// Who may register over the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -35,7 +35,7 @@ impl Record for User {
 
 /// The ID of a user.
 #[derive(Debug, Serialize, Deserialize)]
-struct Id(u64);
+pub(super) struct Id(pub(super) u64);
 
 impl Record for Id {
     const VERSION: u8 = 1;
@@ -43,7 +43,7 @@ impl Record for Id {
 
 /// Who holds a token.
 #[derive(Debug, Serialize, Deserialize)]
-struct Holder {
+pub(super) struct Holder {
     user: u64,
     session: u64,
     session_id: String,
@@ -55,9 +55,15 @@ impl Record for Holder {
     const VERSION: u8 = 1;
 }
 
+impl Holder {
+    pub(super) fn session_key(&self) -> Vec<u8> {
+        [self.user.to_be_bytes(), self.session.to_be_bytes()].concat()
+    }
+}
+
 /// The token of a session.
 #[derive(Debug, Serialize, Deserialize)]
-struct Held([u8; 32]);
+pub(super) struct Held(pub(super) [u8; 32]);
 
 impl Record for Held {
     const VERSION: u8 = 1;
@@ -65,7 +71,7 @@ impl Record for Held {
 
 /// An invite that has not been used.
 #[derive(Debug, Serialize, Deserialize)]
-struct Invite {
+pub(super) struct Invite {
     since: u64,
 }
 
@@ -246,7 +252,7 @@ fn key(id: Snowflake) -> [u8; 8] {
     id.as_u64().to_be_bytes()
 }
 
-fn id_in(key: &[u8]) -> Snowflake {
+pub(super) fn id_in(key: &[u8]) -> Snowflake {
     let id = key.try_into().map_or(0, u64::from_be_bytes);
     Snowflake::from_u64(id)
 }

@@ -87,6 +87,11 @@ pub struct SessionLife {
     pub cert: Option<ActorCert>,
 }
 
+/// The number of the newest entry on disk; 0 for an empty log.
+#[derive(Debug, Message)]
+#[rtype(result = "u64")]
+pub struct NewestEntry;
+
 /// Logs a server certificate, no earlier than at its notBefore.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Logged, RegistryError>")]

@@ -10,23 +10,28 @@
 //! still take back.
 
 mod error;
+mod export;
 mod messages;
 mod shown;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use actix::{Actor, ActorFutureExt as _, Context, Handler, ResponseActFuture, WrapFuture as _};
 use antiphon_protocol::Timestamp;
 
 pub use error::RegistryError;
+pub use export::{ExportEnd, Exported, export};
 pub use messages::{
     AppendServerCert, EndSession, Event, ListSessions, LiveCert, LiveCertOf, LiveCerts,
-    LiveSession, Logged, OpenSession, PresentCert, RenewSession, ServerCertInForce, ServerCertLife,
-    ServerCerts, SessionCertsInForce, SessionLife, SessionRef, SessionRider, SignInWithCert,
-    Standing,
+    LiveSession, Logged, NewestEntry, OpenSession, PresentCert, RenewSession, ServerCertInForce,
+    ServerCertLife, ServerCerts, SessionCertsInForce, SessionLife, SessionRef, SessionRider,
+    SignInWithCert, Standing,
 };
 use store::{Head, Store};
+pub use verify::newest_server_cert;
+pub(crate) use verify::{check_entries, rebuild_indexes, verify};
 
 use crate::clock::SharedClock;
 use crate::storage::{Storage, WriteSet};
@@ -196,6 +201,14 @@ impl Handler<EndSession> for CertRegistry {
             Ok(()) => self.append(Event::session_ended(session), self.head.at, rider),
             Err(error) => self.refuse(error),
         }
+    }
+}
+
+impl Handler<NewestEntry> for CertRegistry {
+    type Result = u64;
+
+    fn handle(&mut self, _: NewestEntry, _: &mut Context<Self>) -> Self::Result {
+        self.durable.sequence
     }
 }
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Event, LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef};
-use crate::storage::{Record, RecordError, Space, Storage, StorageError, WriteSet};
+use crate::storage::{RawRecord, Record, RecordError, Space, Storage, StorageError, WriteSet};
 
 /// The registry's part of the store.
 #[derive(Debug)]
@@ -43,10 +43,10 @@ pub(super) struct Head {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     /// Logging time, UNIX seconds.
-    at: u64,
+    pub(super) at: u64,
     /// SHA-256 of the entry before, as stored; zeros for the first.
-    previous: [u8; 32],
-    event: Event,
+    pub(super) previous: [u8; 32],
+    pub(super) event: Event,
 }
 
 impl Record for Entry {
@@ -55,7 +55,7 @@ impl Record for Entry {
 
 /// What the indexes by time say of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Change {
+pub(super) enum Change {
     /// A certificate, and when it is valid (UNIX seconds, both included).
     Cert { not_before: u64, not_after: u64 },
     /// The end of the session.
@@ -68,18 +68,18 @@ impl Record for Change {
 
 /// A session, as the index of sessions has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct SessionRecord {
-    session_id: String,
+pub(super) struct SessionRecord {
+    pub(super) session_id: String,
     /// Logging time of its first certificate.
-    since: u64,
-    ended: Option<End>,
+    pub(super) since: u64,
+    pub(super) ended: Option<End>,
 }
 
 /// The end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct End {
-    at: u64,
-    sequence: u64,
+pub(super) struct End {
+    pub(super) at: u64,
+    pub(super) sequence: u64,
 }
 
 impl Record for SessionRecord {
@@ -88,17 +88,10 @@ impl Record for SessionRecord {
 
 /// A number by itself: a session or a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Number(u64);
+pub(super) struct Number(pub(super) u64);
 
 impl Record for Number {
     const VERSION: u8 = 1;
-}
-
-#[cfg(test)]
-impl Entry {
-    pub(super) fn previous(&self) -> [u8; 32] {
-        self.previous
-    }
 }
 
 impl Store {
@@ -140,10 +133,7 @@ impl Store {
             previous: head.hash,
             event,
         };
-        let bytes = entry.to_bytes().map_err(|error| StorageError::Damaged {
-            space: Space::LogEntries,
-            error,
-        })?;
+        let bytes = encode(Space::LogEntries, &entry)?;
         let head = Head {
             sequence,
             at,
@@ -164,32 +154,22 @@ impl Store {
     }
 
     /// What the indexes say of an entry.
-    fn index(
+    pub(super) fn index(
         &self,
         sequence: u64,
         entry: &Entry,
         writes: &mut WriteSet,
     ) -> Result<(), RegistryError> {
-        let damaged = |_| RegistryError::DamagedEntry(sequence);
+        for (space, key, bytes) in index_by_number(sequence, entry)? {
+            writes.put_bytes(space, &key, bytes);
+        }
         match &entry.event {
-            Event::ServerCert { der } => {
-                let cert = ServerCert::from_der(der).map_err(damaged)?;
-                let change = Change::of(cert.validity());
-                writes.put(Space::ServerCertIndex, &key(&[entry.at, sequence]), &change)?;
-                index_serial_number(cert.serial_number(), sequence, writes)?;
-            }
+            Event::ServerCert { .. } => {}
             Event::SessionCert { user, session, der }
             | Event::ForeignCert { user, session, der } => {
-                let cert = ActorCert::from_der(der).map_err(damaged)?;
-                let change = Change::of(cert.validity());
-                let by_time = key(&[*user, *session, entry.at, sequence]);
-                writes.put(Space::SessionCertIndex, &by_time, &change)?;
-                // Serial numbers are each issuer's own.
-                if matches!(entry.event, Event::SessionCert { .. }) {
-                    index_serial_number(cert.serial_number(), sequence, writes)?;
-                }
                 let by_user = key(&[*user, *session]);
                 if !self.storage.contains(Space::Sessions, &by_user)? {
+                    let cert = actor_cert(sequence, der)?;
                     let opened = SessionRecord {
                         session_id: cert.session_id().as_str().to_owned(),
                         since: entry.at,
@@ -201,8 +181,6 @@ impl Store {
                 }
             }
             Event::SessionEnded { user, session } => {
-                let by_time = key(&[*user, *session, entry.at, sequence]);
-                writes.put(Space::SessionCertIndex, &by_time, &Change::Ended)?;
                 let by_user = key(&[*user, *session]);
                 let ended = self
                     .storage
@@ -462,32 +440,67 @@ impl Change {
     }
 }
 
-fn index_serial_number(
-    serial_number: Option<SerialNumber>,
+/// What the indexes by time and by serial number say of an entry, which depends on nothing else.
+pub(super) fn index_by_number(
     sequence: u64,
-    writes: &mut WriteSet,
-) -> Result<(), StorageError> {
-    match serial_number {
-        Some(number) => writes.put(
-            Space::SerialNumbers,
-            &key(&[number.as_u64()]),
-            &Number(sequence),
-        ),
-        None => Ok(()),
+    entry: &Entry,
+) -> Result<Vec<RawRecord>, RegistryError> {
+    let (space, by_time, change, serial_number) = match &entry.event {
+        Event::ServerCert { der } => {
+            let cert = ServerCert::from_der(der);
+            let cert = cert.map_err(|_| RegistryError::DamagedEntry(sequence))?;
+            let by_time = key(&[entry.at, sequence]);
+            let change = Change::of(cert.validity());
+            (
+                Space::ServerCertIndex,
+                by_time,
+                change,
+                cert.serial_number(),
+            )
+        }
+        Event::SessionCert { user, session, der } | Event::ForeignCert { user, session, der } => {
+            let cert = actor_cert(sequence, der)?;
+            let by_time = key(&[*user, *session, entry.at, sequence]);
+            let change = Change::of(cert.validity());
+            // Serial numbers are each issuer's own.
+            let is_ours = matches!(entry.event, Event::SessionCert { .. });
+            let serial_number = cert.serial_number().filter(|_| is_ours);
+            (Space::SessionCertIndex, by_time, change, serial_number)
+        }
+        Event::SessionEnded { user, session } => {
+            let by_time = key(&[*user, *session, entry.at, sequence]);
+            (Space::SessionCertIndex, by_time, Change::Ended, None)
+        }
+    };
+    let mut indexed = vec![(space, by_time, encode(space, &change)?)];
+    if let Some(serial_number) = serial_number {
+        let space = Space::SerialNumbers;
+        let number = encode(space, &Number(sequence))?;
+        indexed.push((space, key(&[serial_number.as_u64()]), number));
     }
+    Ok(indexed)
+}
+
+fn actor_cert(sequence: u64, der: &[u8]) -> Result<ActorCert, RegistryError> {
+    ActorCert::from_der(der).map_err(|_| RegistryError::DamagedEntry(sequence))
+}
+
+fn encode<R: Record>(space: Space, record: &R) -> Result<Vec<u8>, StorageError> {
+    let bytes = record.to_bytes();
+    bytes.map_err(|error| StorageError::Damaged { space, error })
 }
 
 /// Numbers one after the other, most significant byte first, so that keys sort as numbers do.
-fn key(numbers: &[u64]) -> Vec<u8> {
+pub(super) fn key(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().flat_map(|n| n.to_be_bytes()).collect()
 }
 
-fn live_key(user: u64, session_id: &str) -> Vec<u8> {
+pub(super) fn live_key(user: u64, session_id: &str) -> Vec<u8> {
     [&key(&[user]), session_id.as_bytes()].concat()
 }
 
 /// The number at `position` of a key made by [`key`]; 0 where the key is shorter.
-fn number_at(key: &[u8], position: usize) -> u64 {
+pub(super) fn number_at(key: &[u8], position: usize) -> u64 {
     let bytes = key.get(position * 8..position * 8 + 8);
     bytes
         .and_then(|bytes| bytes.try_into().ok())

@@ -345,7 +345,7 @@ async fn each_entry_carries_the_hash_of_the_one_before() {
     for sequence in 1..=6_u64 {
         let stored = storage.get_bytes(Space::LogEntries, &sequence.to_be_bytes());
         let stored = stored.unwrap().unwrap();
-        assert_eq!(Entry::from_bytes(&stored).unwrap().previous(), previous);
+        assert_eq!(Entry::from_bytes(&stored).unwrap().previous, previous);
         previous = Sha256::digest(&stored).into();
     }
     assert_eq!(Store::new(storage).head().unwrap().sequence, 6);

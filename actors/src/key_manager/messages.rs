@@ -3,6 +3,8 @@
 use actix::Message;
 use antiphon_protocol::{ActorCert, ServerCert, VerifiedCsr};
 
+use zeroize::Zeroizing;
+
 use super::KeyError;
 use crate::cert_registry::SessionRef;
 use crate::storage::WriteSet;
@@ -12,6 +14,15 @@ use crate::storage::WriteSet;
 #[derive(Debug, Message)]
 #[rtype(result = "Result<ServerCert, KeyError>")]
 pub struct RotateServerKey;
+
+/// The current key, encrypted for a backup (PKCS#8 in PEM, PBES2 with scrypt and AES-256-CBC), and
+/// its certificate.
+#[derive(Message)]
+#[rtype(result = "Result<(ServerCert, String), KeyError>")]
+pub struct SealKey {
+    /// With what.
+    pub passphrase: Zeroizing<String>,
+}
 
 /// Signs a session's certificate and logs it.
 #[derive(Debug, Message)]

@@ -18,6 +18,7 @@ mod rotation;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -32,9 +33,10 @@ use rand_core::OsRng;
 use tokio::sync::oneshot;
 
 pub use error::{KeyError, StartError};
-pub use messages::{CertifySession, Purpose, RotateServerKey};
+pub use messages::{CertifySession, Purpose, RotateServerKey, SealKey};
 use rotation::Turn;
 use store::KeyFiles;
+pub(crate) use verify::verify;
 
 use crate::cert_registry::{self, CertRegistry, RegistryError};
 use crate::clock::SharedClock;
@@ -158,6 +160,11 @@ impl KeyManager {
     }
 }
 
+/// Keeps a key from elsewhere in `directory`; it is on disk when this returns.
+pub(crate) fn keep_key(directory: &Path, key: &PrivateKey) -> Result<(), KeyError> {
+    KeyFiles::new(directory).write(key)
+}
+
 /// Makes a key, keeps it, and certifies it from `now` on.
 fn make_identity(
     settings: &Settings,
@@ -230,6 +237,25 @@ impl Handler<CertifySession> for KeyManager {
                 }
                 Err(error) => Err(error.into()),
             }
+        })
+    }
+}
+
+impl Handler<SealKey> for KeyManager {
+    type Result = ResponseFuture<Result<(ServerCert, String), KeyError>>;
+
+    fn handle(&mut self, message: SealKey, _: &mut Context<Self>) -> Self::Result {
+        let Identity { key, cert } = &self.current;
+        let (pem, cert) = (key.to_pkcs8_pem(), cert.clone());
+        Box::pin(async move {
+            let pem = pem?;
+            // Making a key of the passphrase takes long, on purpose.
+            let sealing = tokio::task::spawn_blocking(move || {
+                let key = PrivateKey::from_pkcs8_pem(&pem)?;
+                key.to_encrypted_pkcs8_pem(&message.passphrase, &mut OsRng)
+            });
+            let sealed = sealing.await.map_err(|_| KeyError::Stopped)?;
+            Ok((cert, sealed?))
         })
     }
 }

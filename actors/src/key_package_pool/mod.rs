@@ -15,6 +15,7 @@ mod messages;
 mod publish;
 mod store;
 mod sweep;
+mod verify;
 
 use actix::{Actor, ActorFutureExt as _, Addr, Context, Handler, ResponseActFuture};
 use actix::{AsyncContext as _, WrapFuture as _};
@@ -23,6 +24,7 @@ use budget::Budgets;
 pub use error::PoolError;
 pub use messages::{Claim, Count, Publish, PutLastResort, Stock};
 use store::Store;
+pub(crate) use verify::verify;
 
 use crate::cert_registry::{CertRegistry, LiveCert, LiveCertOf, SessionRef};
 use crate::clock::SharedClock;

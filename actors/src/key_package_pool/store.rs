@@ -28,7 +28,7 @@ pub(super) struct Rack {
     /// The log entry of the ID-Cert that all its packages carry.
     pub(super) cert: u64,
     /// The number of the next package.
-    next: u64,
+    pub(super) next: u64,
     /// All suites that were ever published.
     suites: BTreeSet<u16>,
 }
@@ -39,10 +39,10 @@ impl Record for Rack {
 
 /// A package that can be given out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Package {
+pub(super) struct Package {
     not_before: u64,
     not_after: u64,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Record for Package {
@@ -51,7 +51,7 @@ impl Record for Package {
 
 /// Where a package with some `init_key` was put when it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
+pub(super) struct Place {
     user: u64,
     session: u64,
     suite: u16,
@@ -61,6 +61,16 @@ struct Place {
 
 impl Record for Place {
     const VERSION: u8 = 1;
+}
+
+impl Place {
+    /// The key of the package that was put there.
+    pub(super) fn key(&self) -> Vec<u8> {
+        let mut key = [self.user.to_be_bytes(), self.session.to_be_bytes()].concat();
+        key.extend(self.suite.to_be_bytes());
+        key.extend(self.number.map(u64::to_be_bytes).into_iter().flatten());
+        key
+    }
 }
 
 /// What is known of an `init_key`.
@@ -76,9 +86,9 @@ pub(super) enum Seen {
 
 /// A claim that may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Claimed {
+pub(super) struct Claimed {
     at: u64,
-    count: u32,
+    pub(super) count: u32,
 }
 
 impl Record for Claimed {
@@ -111,6 +121,12 @@ impl Rack {
             next: 0,
             suites: BTreeSet::new(),
         }
+    }
+
+    /// Whether a package of this suite, as it stands in keys, was ever published.
+    pub(super) fn has(&self, suite: &[u8]) -> bool {
+        let suite = suite.try_into().map(u16::from_be_bytes);
+        suite.is_ok_and(|suite| self.suites.contains(&suite))
     }
 
     /// Puts a one-time package behind all others.
@@ -190,17 +206,11 @@ impl Store {
         let Some(place) = self.storage.get::<Place>(Space::InitKeys, init_key)? else {
             return Ok(Seen::Never);
         };
-        let mut key = [place.user.to_be_bytes(), place.session.to_be_bytes()].concat();
-        key.extend(place.suite.to_be_bytes());
-        let package = match place.number {
-            Some(number) => {
-                key.extend(number.to_be_bytes());
-                self.storage.get::<Package>(Space::OneTimePackages, &key)?
-            }
-            None => self
-                .storage
-                .get::<Package>(Space::LastResortPackages, &key)?,
+        let space = match place.number {
+            Some(_) => Space::OneTimePackages,
+            None => Space::LastResortPackages,
         };
+        let package = self.storage.get::<Package>(space, &place.key())?;
         Ok(package.map_or(Seen::Gone, |package| Seen::Here(package.bytes)))
     }
 

@@ -10,17 +10,35 @@ use antiphon_protocol::Domain;
 use super::{create_private, sync_directory, write_durably};
 
 /// The format of the data directory that this program writes.
-const FORMAT: u32 = 1;
+///
+/// 1: without `mark`. 2: with it.
+pub const FORMAT: u32 = 2;
+
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A data directory in use by this process.
 ///
-/// It holds `keys/` (the server's private keys), `db/` (the store), `lock`, and `node`, two lines
-/// that say in which format and for which domain. `node` is written last of all, so a directory
-/// without it is one whose first start was interrupted.
+/// It holds `keys/` (the server's private keys), `db/` and `mark` (the store), `lock`, and `node`,
+/// which says in which format, for which domain and by which version it was written. `node` is
+/// written last of all, so a directory without it is one whose first start was interrupted. While
+/// it is changed as a whole there is `unfinished`, which names the command that does it.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
+    /// As found; none for a new one.
+    format: Option<u32>,
     _lock: File,
+}
+
+/// A command that changes a data directory as a whole. Interrupted, it leaves one that no node may
+/// use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfinished {
+    /// A backup is being restored into it.
+    Restore,
+    /// Its indexes are being rebuilt.
+    RepairIndexes,
 }
 
 /// Why a data directory cannot be used.
@@ -44,13 +62,30 @@ pub enum DataDirError {
         wanted: Domain,
     },
     /// It was written by a newer version of this program.
-    #[error("{} has format {found}, and this version of antiphon knows formats up to {FORMAT}; install a newer one", path.display())]
+    #[error(
+        "{} has format {found}, and this version of antiphon ({VERSION}) knows formats up to \
+         {FORMAT}; install antiphon {version} or newer",
+        path.display()
+    )]
     NewerFormat {
         /// The directory.
         path: PathBuf,
         /// Its format.
         found: u32,
+        /// The version that wrote it.
+        version: String,
     },
+    /// A command that changes all of it was interrupted.
+    #[error("{}: {}", path.display(), unfinished.advice())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+        /// Which.
+        unfinished: Unfinished,
+    },
+    /// A backup is restored into an empty directory only.
+    #[error("{} is not empty; a backup is restored into an empty data directory only", .0.display())]
+    NotEmpty(PathBuf),
     /// The file `node` is not what this program writes.
     #[error("{} cannot be read; restore it from a backup", .0.display())]
     UnreadableStamp(PathBuf),
@@ -67,14 +102,80 @@ pub enum DataDirError {
     },
 }
 
+impl Unfinished {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Restore => "restore",
+            Self::RepairIndexes => "repair-indexes",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Restore => {
+                "restoring a backup into it was interrupted; remove it and restore again"
+            }
+            Self::RepairIndexes => {
+                "rebuilding its indexes was interrupted; run: antiphon repair-indexes"
+            }
+        }
+    }
+}
+
 impl DataDir {
     /// Takes a data directory into use for `domain`, and creates it (mode 0700) if need be.
     pub fn open(path: &Path, domain: &Domain) -> Result<Self, DataDirError> {
+        let data_dir = Self::open_to_repair(path, domain)?;
+        match data_dir.unfinished()? {
+            Some(unfinished) => Err(DataDirError::Unfinished {
+                path: path.to_owned(),
+                unfinished,
+            }),
+            None => Ok(data_dir),
+        }
+    }
+
+    /// The same, also after an interrupted `repair-indexes`, which is to be run again.
+    pub fn open_to_repair(path: &Path, domain: &Domain) -> Result<Self, DataDirError> {
         let at = |error| DataDirError::Io {
             path: path.to_owned(),
             error,
         };
         create_private(path).map_err(at)?;
+        let mut data_dir = Self::lock(path)?;
+        if data_dir.unfinished()? == Some(Unfinished::Restore) {
+            return Err(DataDirError::Unfinished {
+                path: path.to_owned(),
+                unfinished: Unfinished::Restore,
+            });
+        }
+        data_dir.format = data_dir.check_stamp(domain)?;
+        create_private(&data_dir.keys()).map_err(at)?;
+        sync_directory(path).map_err(at)?;
+        Ok(data_dir)
+    }
+
+    /// Takes an empty directory into use, creating it if need be, to restore a backup into it.
+    pub fn open_to_restore(path: &Path) -> Result<Self, DataDirError> {
+        let at = |error| DataDirError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        create_private(path).map_err(at)?;
+        if fs::read_dir(path).map_err(at)?.next().is_some() {
+            return Err(DataDirError::NotEmpty(path.to_owned()));
+        }
+        let data_dir = Self::lock(path)?;
+        data_dir.begin(Unfinished::Restore)?;
+        create_private(&data_dir.keys()).map_err(at)?;
+        Ok(data_dir)
+    }
+
+    fn lock(path: &Path) -> Result<Self, DataDirError> {
+        let at = |error| DataDirError::Io {
+            path: path.to_owned(),
+            error,
+        };
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -83,18 +184,47 @@ impl DataDir {
             .open(path.join("lock"))
             .map_err(at)?;
         match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(DataDirError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(at(error)),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                format: None,
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(at(error)),
         }
-        let data_dir = Self {
-            path: path.to_owned(),
-            _lock: lock,
-        };
-        data_dir.check_stamp(domain)?;
-        create_private(&data_dir.keys()).map_err(at)?;
-        sync_directory(path).map_err(at)?;
-        Ok(data_dir)
+    }
+
+    /// Notes that all of the directory is about to change.
+    pub fn begin(&self, unfinished: Unfinished) -> Result<(), DataDirError> {
+        let path = self.path.join("unfinished");
+        let written = write_durably(&path, format!("{}\n", unfinished.name()).as_bytes());
+        written.map_err(|error| DataDirError::Io { path, error })
+    }
+
+    /// Notes that the change is complete.
+    pub fn finish(&self) -> Result<(), DataDirError> {
+        let path = self.path.join("unfinished");
+        fs::remove_file(&path)
+            .and_then(|()| sync_directory(&self.path))
+            .map_err(|error| DataDirError::Io { path, error })
+    }
+
+    fn unfinished(&self) -> Result<Option<Unfinished>, DataDirError> {
+        let path = self.path.join("unfinished");
+        match fs::read_to_string(&path) {
+            Ok(text) if text.trim_end() == Unfinished::RepairIndexes.name() => {
+                Ok(Some(Unfinished::RepairIndexes))
+            }
+            // Whatever it says: what cannot be read can only be made anew.
+            Ok(_) => Ok(Some(Unfinished::Restore)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DataDirError::Io { path, error }),
+        }
+    }
+
+    /// Whether it was written in an older format than this program writes.
+    pub fn is_older(&self) -> bool {
+        self.format.is_some_and(|format| format < FORMAT)
     }
 
     /// The directory itself, in which the store is.
@@ -112,13 +242,14 @@ impl DataDir {
         self.path.join("control.sock")
     }
 
-    /// Writes down, once the node has an identity, for which domain it is.
+    /// Writes down, once the node has an identity, for which domain it is, and in which format.
     pub fn stamp(&self, domain: &Domain) -> Result<(), DataDirError> {
         let path = self.stamp_path();
-        if path.exists() {
+        if path.exists() && !self.is_older() {
             return Ok(());
         }
-        let text = format!("format = {FORMAT}\ndomain = \"{domain}\"\n");
+        let text =
+            format!("format = {FORMAT}\ndomain = \"{domain}\"\nwritten_by = \"{VERSION}\"\n");
         write_durably(&path, text.as_bytes()).map_err(|error| DataDirError::Io { path, error })
     }
 
@@ -126,11 +257,12 @@ impl DataDir {
         self.path.join("node")
     }
 
-    fn check_stamp(&self, domain: &Domain) -> Result<(), DataDirError> {
+    /// The format in the stamp, if there is one.
+    fn check_stamp(&self, domain: &Domain) -> Result<Option<u32>, DataDirError> {
         let path = self.stamp_path();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(DataDirError::Io { path, error }),
         };
         let value = |name: &str| {
@@ -145,6 +277,7 @@ impl DataDir {
             return Err(DataDirError::NewerFormat {
                 path: self.path.clone(),
                 found: format,
+                version: value("written_by").unwrap_or_else(|| "of a later date".to_owned()),
             });
         }
         if found != domain.as_str() {
@@ -154,9 +287,10 @@ impl DataDir {
                 wanted: domain.clone(),
             });
         }
-        if !self.path.join("db").join("db").exists() {
+        // Where there is a mark, the store itself knows whether its database is missing.
+        if !self.path.join("db").join("db").exists() && !self.path.join("mark").exists() {
             return Err(DataDirError::DatabaseMissing(self.path.clone()));
         }
-        Ok(())
+        Ok(Some(format))
     }
 }

@@ -7,6 +7,7 @@
 //! the committer adds an fsync of its own. See `docs/decisions/0003-one-tree-and-a-committer.md`.
 
 mod committer;
+mod compact;
 mod data_dir;
 mod files;
 mod log_file;
@@ -25,7 +26,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use committer::Committer;
-pub use data_dir::{DataDir, DataDirError};
+pub use compact::Compacted;
+pub use data_dir::{DataDir, DataDirError, FORMAT, Unfinished};
 pub(crate) use files::write_durably;
 use files::{create_private, sync_directory};
 pub use open::OpenError;
@@ -35,10 +37,15 @@ pub use snapshot::{RawRecord, Snapshot};
 pub use space::Space;
 pub use write_set::WriteSet;
 
+/// How many records are removed in one commit.
+const CLEARED_AT_ONCE: usize = 1024;
+
 /// The store of one node. Cloning it is cheap; the last clone closes it.
 #[derive(Debug, Clone)]
 pub struct Storage {
     tree: sled::Tree,
+    /// The tree beside it, of the committer.
+    counter: sled::Tree,
     committer: Arc<Committer>,
     /// For the snapshot in progress, if there is one; locked while anybody writes.
     past: Arc<Mutex<Option<Past>>>,
@@ -121,6 +128,45 @@ impl Storage {
     pub fn get_bytes(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         let bytes = shielded(|| self.tree.get(space.key(key))).map_err(unreadable)?;
         Ok(bytes.map(|bytes| bytes.to_vec()))
+    }
+
+    /// All records whose key begins with `prefix`, as the bytes that are stored, in the order of
+    /// their keys; each key without its space.
+    pub fn scan_bytes(
+        &self,
+        space: Space,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StorageError>> + use<> {
+        Shielded(self.tree.scan_prefix(space.key(prefix))).map(|entry| {
+            let (key, value) = entry.map_err(unreadable)?;
+            Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
+        })
+    }
+
+    /// Removes everything in a space.
+    pub(crate) async fn clear(&self, space: Space) -> Result<(), StorageError> {
+        loop {
+            let mut writes = WriteSet::new();
+            for found in self.scan_bytes(space, &[]).take(CLEARED_AT_ONCE) {
+                writes.remove(space, &found?.0);
+            }
+            if writes.is_empty() {
+                return Ok(());
+            }
+            self.commit(writes).await?;
+        }
+    }
+
+    /// The numbers of spaces that have records and that this program does not know.
+    pub(crate) fn unknown_spaces(&self) -> Result<Vec<u8>, StorageError> {
+        let mut unknown = Vec::new();
+        for number in (0..=u8::MAX).filter(|number| Space::numbered(*number).is_none()) {
+            if let Some(found) = Shielded(self.tree.scan_prefix([number])).next() {
+                found.map_err(unreadable)?;
+                unknown.push(number);
+            }
+        }
+        Ok(unknown)
     }
 
     /// All records whose key begins with `prefix`, in the order of their keys; each key without

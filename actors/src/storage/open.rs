@@ -10,10 +10,10 @@ use rand_core::{OsRng, RngCore as _};
 
 use super::committer::{COMMITS, Committer, Disk};
 use super::mark::{Mark, MarkFile};
-use super::{Storage, create_private, log_file, shielded, sync_directory};
+use super::{Storage, compact, create_private, log_file, shielded, sync_directory};
 
 /// Where the database's name for itself stands, beside the counter.
-const NAME: &[u8] = b"database";
+pub(super) const NAME: &[u8] = b"database";
 
 /// The store could not be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -98,23 +98,12 @@ impl Storage {
             return Ok(());
         }
         drop(Self::open(&directory, cache_mib)?);
-        let path = directory.join("mark");
         let at = |error| OpenError::Io {
-            path: path.clone(),
+            path: directory.clone(),
             error,
         };
-        let log_file = directory.join("db").join("db");
-        wait_until_closed(&log_file).map_err(at)?;
-        let Some((mut file, Some(mark))) = MarkFile::open(&path).map_err(at)? else {
-            return Err(OpenError::NoMark(path));
-        };
-        let size = fs::metadata(&log_file).map_err(at)?.len();
-        file.write(&Mark {
-            closed_at: Some(size),
-            ..mark
-        })
-        .and_then(|()| file.sync())
-        .map_err(at)
+        wait_until_closed(&directory.join("db").join("db")).map_err(at)?;
+        compact::note_closed(&directory).map_err(at)
     }
 }
 
@@ -125,7 +114,8 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
         error,
     };
     create_private(directory).map_err(at)?;
-    let (mut mark_file, mut mark) = find_mark(directory, &database, no_mark)?;
+    compact::settle(directory).map_err(at)?;
+    let (mut mark_file, mut mark, is_believed) = find_mark(directory, &database, no_mark)?;
     let is_new = mark.commits == 0;
     if is_new && database.exists() {
         // Its creation was interrupted, before anything could be written to it.
@@ -138,9 +128,7 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
     if !is_new {
         check_files(&database, &mark)?;
     }
-    let config = sled::Config::new()
-        .path(&database)
-        .cache_capacity(cache_mib.saturating_mul(1024 * 1024));
+    let config = configuration(&database, cache_mib);
     let opened = shielded(|| {
         let db = open_when_closed(&config)?;
         let counter = db.open_tree("mark")?;
@@ -156,20 +144,20 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
     let (db, counter, name, commits) = opened.map_err(damaged)?;
     let log_file = sync_all_files(&database).map_err(at)?;
 
-    if no_mark == NoMark::Refuse && name.as_deref() != Some(&mark.database) {
+    if !is_believed && name.as_deref() != Some(&mark.database) {
         return Err(OpenError::Foreign(database));
     }
     let found = commits.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk()?)));
     let found = found.unwrap_or_default();
     let closed_well = mark.closed_at.is_some();
-    if found < mark.commits || (closed_well && found != mark.commits) {
+    if !is_believed && (found < mark.commits || (closed_well && found != mark.commits)) {
         return Err(OpenError::Lost {
             path: database,
             found,
             expected: mark.commits,
         });
     }
-    if name.as_deref() != Some(&mark.database) {
+    if is_believed {
         shielded(|| counter.insert(NAME, &mark.database)).map_err(damaged)?;
     }
     mark.commits = found.max(1);
@@ -181,13 +169,14 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
     let tree = (*db).clone();
     let disk = Disk {
         db,
-        counter,
+        counter: counter.clone(),
         log_file,
         mark_file,
         mark,
     };
     Ok(Storage {
         tree,
+        counter,
         committer: Arc::new(Committer::start(disk).map_err(at)?),
         past: Arc::default(),
         directory: directory.to_owned(),
@@ -195,12 +184,13 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
     })
 }
 
-/// The mark: the one that is there, or a new one for a new database.
+/// The mark: the one that is there, or a new one for a new database. The last of the three says
+/// whether it is made for a database that is there, which is believed.
 fn find_mark(
     directory: &Path,
     database: &Path,
     no_mark: NoMark,
-) -> Result<(MarkFile, Mark), OpenError> {
+) -> Result<(MarkFile, Mark, bool), OpenError> {
     let path = directory.join("mark");
     let at = |error| OpenError::Io {
         path: path.clone(),
@@ -208,7 +198,7 @@ fn find_mark(
     };
     let exists = database.join("db").exists();
     match MarkFile::open(&path).map_err(at)? {
-        Some((file, Some(mark))) => Ok((file, mark)),
+        Some((file, Some(mark))) => Ok((file, mark, false)),
         _ if exists && no_mark == NoMark::Refuse => Err(OpenError::NoMark(path)),
         _ => {
             let mut mark = Mark {
@@ -218,7 +208,7 @@ fn find_mark(
             };
             OsRng.fill_bytes(&mut mark.database);
             let file = MarkFile::create(&path, &mark).map_err(at)?;
-            Ok((file, mark))
+            Ok((file, mark, exists))
         }
     }
 }
@@ -251,8 +241,14 @@ fn check_files(database: &Path, mark: &Mark) -> Result<(), OpenError> {
     }
 }
 
+pub(super) fn configuration(database: &Path, cache_mib: u64) -> sled::Config {
+    sled::Config::new()
+        .path(database)
+        .cache_capacity(cache_mib.saturating_mul(1024 * 1024))
+}
+
 /// What was created must still have its name after a power cut. Returns the log.
-fn sync_all_files(database: &Path) -> io::Result<File> {
+pub(super) fn sync_all_files(database: &Path) -> io::Result<File> {
     for entry in fs::read_dir(database)? {
         match File::open(entry?.path()) {
             Ok(file) => file.sync_all()?,
@@ -268,7 +264,7 @@ fn sync_all_files(database: &Path) -> io::Result<File> {
 
 /// sled closes on threads of its own, and holds its lock until they are done. That no other process
 /// has the store is what the lock on the data directory is for.
-fn open_when_closed(config: &sled::Config) -> Result<sled::Db, sled::Error> {
+pub(super) fn open_when_closed(config: &sled::Config) -> Result<sled::Db, sled::Error> {
     let mut attempts = 0;
     loop {
         match config.open() {
@@ -287,7 +283,7 @@ fn is_locked(error: &io::Error) -> bool {
 }
 
 /// Waits until sled has let go of its file.
-fn wait_until_closed(log_file: &Path) -> io::Result<()> {
+pub(super) fn wait_until_closed(log_file: &Path) -> io::Result<()> {
     let file = File::open(log_file)?;
     for _ in 0..500 {
         match file.try_lock() {

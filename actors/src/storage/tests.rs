@@ -296,7 +296,7 @@ async fn a_snapshot_is_of_one_instant() {
 
 fn change(storage: &Storage, model: &mut Model, random: &mut Random, round: u64) {
     let mut writes = WriteSet::new();
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         let key = key(random.below(1200));
         if random.below(3) == 0 {
             writes.remove(Space::Users, &key);

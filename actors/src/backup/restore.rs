@@ -1,0 +1,159 @@
+//! Restoring a backup into an empty data directory.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use antiphon_protocol::{Domain, KeyError, PrivateKey};
+
+use super::{BackupError, Manifest, Part, Reader};
+use crate::key_manager;
+use crate::storage::{
+    DataDir, DataDirError, OpenError, RawRecord, Storage, StorageError, WriteSet,
+};
+use crate::verify::{self, Report};
+
+/// Why a backup could not be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The backup.
+    #[error("{path}: {error}")]
+    Backup {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        error: BackupError,
+    },
+    /// It is another node's.
+    #[error(
+        "the backup is of the domain {found}, and the configuration says {wanted}; set domain = \"{found}\""
+    )]
+    OtherDomain {
+        /// The domain in the backup.
+        found: String,
+        /// The domain in the configuration.
+        wanted: Domain,
+    },
+    /// The key in it is encrypted.
+    #[error(
+        "the backup has the server's private key, encrypted: give its passphrase, or --without-key"
+    )]
+    PassphraseNeeded,
+    /// The key cannot be decrypted.
+    #[error("the private key in the backup cannot be read; is the passphrase right? ({0})")]
+    Key(#[from] KeyError),
+    /// The key cannot be kept.
+    #[error(transparent)]
+    KeyFile(#[from] key_manager::KeyError),
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// What is in it does not hold together.
+    #[error("what the backup has in it does not hold together ({0} findings); the first: {1}")]
+    Unsound(u64, String),
+}
+
+/// How the server's private key is to be restored.
+#[derive(Debug, Clone, Copy)]
+pub enum KeyChoice<'a> {
+    /// Decrypted with this passphrase.
+    Passphrase(&'a str),
+    /// Not at all.
+    Without,
+    /// As the backup has it: there must be none.
+    Unsaid,
+}
+
+/// What was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// What the backup said of itself.
+    pub manifest: Manifest,
+    /// What was found in what was restored.
+    pub report: Report,
+    /// Whether the private key was in it and is there again.
+    pub has_key: bool,
+}
+
+/// Restores the backup at `file` into the empty directory `into`, and verifies the result.
+pub async fn restore(
+    file: &Path,
+    into: &Path,
+    domain: Option<&Domain>,
+    key: KeyChoice<'_>,
+    cache_mib: u64,
+) -> Result<Restored, RestoreError> {
+    let in_file = |error| RestoreError::Backup {
+        path: file.display().to_string(),
+        error,
+    };
+    // Nothing is written before all of it was read once.
+    let manifest = check(file).map_err(in_file)?;
+    let found = Domain::parse(&manifest.domain)
+        .map_err(|_| in_file(BackupError::Damaged("its domain is none")))?;
+    if let Some(wanted) = domain
+        && *wanted != found
+    {
+        return Err(RestoreError::OtherDomain {
+            found: found.to_string(),
+            wanted: wanted.clone(),
+        });
+    }
+    if manifest.has_private_key && matches!(key, KeyChoice::Unsaid) {
+        return Err(RestoreError::PassphraseNeeded);
+    }
+    let data_dir = DataDir::open_to_restore(into)?;
+    let storage = Storage::open(data_dir.path(), cache_mib)?;
+    let mut reader = open(file).map_err(in_file)?;
+    let mut has_key = false;
+    while let Some(part) = reader.next_part().map_err(in_file)? {
+        match (part, key) {
+            (Part::Records(records), _) => put(&storage, records).await?,
+            (Part::PrivateKey(pem), KeyChoice::Passphrase(passphrase)) => {
+                let key = PrivateKey::from_encrypted_pkcs8_pem(&pem, passphrase)?;
+                key_manager::keep_key(&data_dir.keys(), &key)?;
+                has_key = true;
+            }
+            (Part::PrivateKey(_), _) => {}
+        }
+    }
+    verify::rebuild_indexes(&storage).await?;
+    let keys = data_dir.keys();
+    let report = verify::verify(&storage, &found, has_key.then_some(keys.as_path()));
+    if let Some(first) = report.findings.first() {
+        return Err(RestoreError::Unsound(report.found, first.clone()));
+    }
+    storage.close()?;
+    data_dir.stamp(&found)?;
+    data_dir.finish()?;
+    Ok(Restored {
+        manifest,
+        report,
+        has_key,
+    })
+}
+
+/// Reads all of a backup; returns what it says of itself.
+pub fn check(file: &Path) -> Result<Manifest, BackupError> {
+    let mut reader = open(file)?;
+    while reader.next_part()?.is_some() {}
+    Ok(reader.manifest().clone())
+}
+
+fn open(file: &Path) -> Result<Reader<BufReader<File>>, BackupError> {
+    Reader::open(BufReader::new(File::open(file).map_err(BackupError::Io)?))
+}
+
+async fn put(storage: &Storage, records: Vec<RawRecord>) -> Result<(), StorageError> {
+    let mut writes = WriteSet::new();
+    for (space, key, value) in records {
+        writes.put_bytes(space, &key, value);
+    }
+    storage.commit(writes).await
+}

@@ -1,0 +1,332 @@
+//! Reading the whole log: its chain, every signature, and the indexes against it.
+
+use std::collections::VecDeque;
+
+use antiphon_protocol::{ActorCert, Domain, ServerCert, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::store::{self, Change, End, Entry, Number, SessionRecord, key, live_key, number_at};
+use super::{Event, RegistryError};
+use crate::accounts::Verifier;
+use crate::storage::{Record as _, Space, Storage, StorageError, WriteSet};
+use crate::verify::{Report, hex};
+
+/// How many changes are made at once while indexes are rebuilt.
+const AT_ONCE: usize = 1024;
+
+/// What is derived from the log.
+const INDEXES: [Space; 5] = [
+    Space::ServerCertIndex,
+    Space::SessionCertIndex,
+    Space::Sessions,
+    Space::LiveSessions,
+    Space::SerialNumbers,
+];
+
+/// Looks through the log and its indexes; returns the newest server certificate.
+pub(crate) fn verify(
+    storage: &Storage,
+    domain: &Domain,
+    accounts: &Verifier,
+    report: &mut Report,
+) -> Option<ServerCert> {
+    let mut log = Log {
+        storage,
+        domain,
+        accounts,
+        server_certs: Vec::new(),
+        expected: [0; 3],
+    };
+    log.walk(report);
+    log.check_counts(report);
+    check_sessions(storage, report);
+    log.server_certs.pop().map(|(_, cert)| cert)
+}
+
+/// What is known while the log is read from its beginning.
+struct Log<'a> {
+    storage: &'a Storage,
+    domain: &'a Domain,
+    accounts: &'a Verifier,
+    /// With their logging times.
+    server_certs: Vec<(Timestamp, ServerCert)>,
+    /// How many records of each index by time, and of serial numbers, there should be.
+    expected: [u64; 3],
+}
+
+const COUNTED: [Space; 3] = [
+    Space::ServerCertIndex,
+    Space::SessionCertIndex,
+    Space::SerialNumbers,
+];
+
+impl Log<'_> {
+    fn walk(&mut self, report: &mut Report) {
+        let (mut sequence, mut hash, mut at) = (0, [0; 32], 0);
+        for found in self.storage.scan_bytes(Space::LogEntries, &[]) {
+            let Some((stored_at, bytes)) = report.read(found) else {
+                break;
+            };
+            sequence += 1;
+            let number = number_at(&stored_at, 0);
+            if stored_at.len() != 8 || number != sequence {
+                report.finding(format!("log: entry {sequence} is missing"));
+                sequence = number;
+            }
+            report.count("log entries");
+            match Entry::from_bytes(&bytes) {
+                Ok(entry) => {
+                    if entry.previous != hash {
+                        report.finding(format!(
+                            "entry {sequence}: it is not chained to the entry before"
+                        ));
+                    }
+                    if entry.at < at {
+                        report.finding(format!("entry {sequence}: time goes back in the log"));
+                    }
+                    at = entry.at;
+                    self.check(sequence, &entry, report);
+                }
+                Err(error) => report.finding(format!("entry {sequence}: {error}")),
+            }
+            hash = Sha256::digest(&bytes).into();
+        }
+        report.note(format!("the log ends at entry {sequence}, {}", hex(&hash)));
+    }
+
+    fn check(&mut self, sequence: u64, entry: &Entry, report: &mut Report) {
+        let wrong = |what: &dyn std::fmt::Display| format!("entry {sequence}: {what}");
+        let at = Timestamp::from_secs(entry.at);
+        match &entry.event {
+            Event::ServerCert { der } => match ServerCert::from_der(der) {
+                Ok(cert) => {
+                    report.count("server certificates");
+                    if cert.domain() != self.domain {
+                        report.finding(wrong(&"it is another domain's certificate"));
+                    }
+                    if cert.validity().not_before > at {
+                        report.finding(wrong(&"it was logged before its notBefore"));
+                    }
+                    self.server_certs.push((at, cert));
+                }
+                Err(error) => report.finding(wrong(&error)),
+            },
+            Event::SessionCert { user, der, .. } | Event::ForeignCert { user, der, .. } => {
+                let cert = match ActorCert::from_der(der) {
+                    Ok(cert) => cert,
+                    Err(error) => return report.finding(wrong(&error)),
+                };
+                match self.accounts.fid_of(*user) {
+                    Ok(Some(fid)) if fid == cert.fid().to_string() => {}
+                    Ok(_) => report.finding(wrong(&"it is not the certificate of its user")),
+                    Err(error) => report.finding(wrong(&error)),
+                }
+                if matches!(entry.event, Event::SessionCert { .. }) {
+                    report.count("session certificates");
+                    self.check_signature(sequence, &cert, report);
+                } else {
+                    // The key that signed it is another server's, and not kept.
+                    report.count("certificates of other servers");
+                }
+            }
+            Event::SessionEnded { .. } => report.count("ends of sessions"),
+        }
+        self.check_index(sequence, entry, report);
+    }
+
+    /// Verifies a certificate with the server's key of its notBefore.
+    fn check_signature(&self, sequence: u64, cert: &ActorCert, report: &mut Report) {
+        let not_before = cert.validity().not_before;
+        let newest = self.server_certs.iter().rev();
+        let mut in_force = newest.skip_while(|(since, _)| *since > not_before);
+        match in_force.next().map(|(_, server)| cert.verify(server)) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => report.finding(format!(
+                "entry {sequence}: under the server key of its notBefore: {error}"
+            )),
+            None => report.finding(format!(
+                "entry {sequence}: there was no server key at its notBefore"
+            )),
+        }
+    }
+
+    /// Looks for what the indexes should say of an entry.
+    fn check_index(&mut self, sequence: u64, entry: &Entry, report: &mut Report) {
+        // What cannot be parsed was found already.
+        let Ok(indexed) = store::index_by_number(sequence, entry) else {
+            return;
+        };
+        for (space, key, bytes) in indexed {
+            if let Some(position) = COUNTED.iter().position(|counted| *counted == space)
+                && let Some(expected) = self.expected.get_mut(position)
+            {
+                *expected += 1;
+            }
+            match self.storage.get_bytes(space, &key) {
+                Ok(Some(found)) if found == bytes => {}
+                Ok(_) => report.finding(format!(
+                    "entry {sequence}: {space:?} does not say what the log says"
+                )),
+                Err(error) => report.finding(format!("entry {sequence}: {error}")),
+            }
+        }
+    }
+
+    /// Since all that should be there is there, a right number means that nothing else is.
+    fn check_counts(&self, report: &mut Report) {
+        for (space, expected) in COUNTED.into_iter().zip(self.expected) {
+            let mut found = 0_u64;
+            for record in self.storage.scan_bytes(space, &[]) {
+                if report.read(record).is_none() {
+                    break;
+                }
+                found += 1;
+            }
+            if found != expected {
+                report.finding(format!(
+                    "{space:?}: it has {found} records, and the log makes {expected}"
+                ));
+            }
+        }
+    }
+}
+
+/// Compares the sessions with what the index by time says of each, in one walk through both.
+fn check_sessions(storage: &Storage, report: &mut Report) {
+    let mut derived = VecDeque::new();
+    report.each(storage, Space::SessionCertIndex, |report, key, change| {
+        derive_session(storage, key, change, &mut derived, report);
+        // All but the last are complete.
+        while derived.len() > 1 {
+            if let Some((session, record)) = derived.pop_front() {
+                check_session(storage, &session, &record, report);
+            }
+        }
+    });
+    for (session, record) in derived {
+        check_session(storage, &session, &record, report);
+    }
+    let mut live = 0_u64;
+    report.each(
+        storage,
+        Space::Sessions,
+        |report, key, session: SessionRecord| {
+            report.count("sessions");
+            let first = storage.scan_bytes(Space::SessionCertIndex, key).next();
+            if first.is_none() {
+                report.finding(format!("session {}: the log does not have it", hex(key)));
+            }
+            if session.ended.is_none() {
+                live += 1;
+                let by_id = live_key(number_at(key, 0), &session.session_id);
+                let found = storage.get::<Number>(Space::LiveSessions, &by_id);
+                if report.read(found) != Some(Some(Number(number_at(key, 1)))) {
+                    report.finding(format!(
+                        "session {}: LiveSessions does not have it",
+                        hex(key)
+                    ));
+                }
+            }
+        },
+    );
+    let mut listed = 0_u64;
+    report.each(storage, Space::LiveSessions, |_, _, Number(_)| listed += 1);
+    if listed != live {
+        report.finding(format!(
+            "LiveSessions: it has {listed} records, and {live} sessions are live"
+        ));
+    }
+}
+
+type Derived = VecDeque<(Vec<u8>, SessionRecord)>;
+
+fn derive_session(
+    storage: &Storage,
+    by_time: &[u8],
+    change: Change,
+    derived: &mut Derived,
+    report: &mut Report,
+) {
+    let (at, sequence) = (number_at(by_time, 2), number_at(by_time, 3));
+    let session = key(&[number_at(by_time, 0), number_at(by_time, 1)]);
+    let known = derived.back_mut().filter(|(last, _)| *last == session);
+    match (known, change) {
+        (Some((_, record)), Change::Ended) if record.ended.is_none() => {
+            record.ended = Some(End { at, sequence });
+        }
+        (Some((_, record)), Change::Cert { .. }) if record.ended.is_none() => {}
+        (None, Change::Cert { .. }) => {
+            let entry = storage.get::<Entry>(Space::LogEntries, &key(&[sequence]));
+            let Some(Event::SessionCert { der, .. } | Event::ForeignCert { der, .. }) =
+                report.read(entry).flatten().map(|entry| entry.event)
+            else {
+                return report.finding(format!("entry {sequence}: it should be a certificate"));
+            };
+            if let Ok(cert) = ActorCert::from_der(&der) {
+                let record = SessionRecord {
+                    session_id: cert.session_id().as_str().to_owned(),
+                    since: at,
+                    ended: None,
+                };
+                derived.push_back((session, record));
+            }
+        }
+        (Some(_), _) => report.finding(format!("entry {sequence}: its session had ended before")),
+        (None, Change::Ended) => {
+            report.finding(format!("entry {sequence}: its session never began"));
+        }
+    }
+}
+
+fn check_session(storage: &Storage, key: &[u8], derived: &SessionRecord, report: &mut Report) {
+    let found = storage.get::<SessionRecord>(Space::Sessions, key);
+    if let Some(found) = report.read(found)
+        && found.as_ref() != Some(derived)
+    {
+        report.finding(format!(
+            "session {}: Sessions does not say what the log says",
+            hex(key)
+        ));
+    }
+}
+
+/// Whether every entry of the log can be read.
+pub(crate) fn check_entries(storage: &Storage) -> Result<(), StorageError> {
+    for found in storage.scan::<Entry>(Space::LogEntries, &[]) {
+        let (number, entry) = found?;
+        store::index_by_number(number_at(&number, 0), &entry)
+            .map_err(|error| StorageError::Unreadable(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The newest server certificate, on disk or about to be.
+pub fn newest_server_cert(storage: &Storage) -> Result<Option<ServerCert>, RegistryError> {
+    let lives = store::Store::new(storage.clone()).server_certs(u64::MAX)?;
+    Ok(lives.into_iter().next_back().map(|life| life.cert))
+}
+
+/// Writes the indexes of the log anew.
+pub(crate) async fn rebuild_indexes(storage: &Storage) -> Result<(), StorageError> {
+    for space in INDEXES {
+        storage.clear(space).await?;
+    }
+    let store = store::Store::new(storage.clone());
+    let mut since_sync = 0;
+    for found in storage.scan::<Entry>(Space::LogEntries, &[]) {
+        let (number, entry) = found?;
+        let mut writes = WriteSet::new();
+        store
+            .index(number_at(&number, 0), &entry, &mut writes)
+            .map_err(|error| StorageError::Unreadable(error.to_string()))?;
+        since_sync += writes.len();
+        // The next entry needs to see what this one wrote, which it does at once; on disk it must
+        // be in the end.
+        let committed = storage.commit(writes);
+        if since_sync > AT_ONCE {
+            since_sync = 0;
+            committed.await?;
+        }
+    }
+    storage.commit(WriteSet::new()).await
+}

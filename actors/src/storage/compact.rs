@@ -1,0 +1,175 @@
+//! Writing the database anew, without the space that what is gone left behind.
+//!
+//! The copy is made beside the database (`db.new`), compared with it, and put in its place with two
+//! renames. [`settle`], at every open, completes or undoes what an interruption left.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::committer::COMMITS;
+use super::mark::{Mark, MarkFile};
+use super::open::{NAME, configuration, open_when_closed, sync_all_files, wait_until_closed};
+use super::{OpenError, Storage, shielded, sync_directory};
+
+/// How many records are copied in one batch.
+const AT_ONCE: usize = 1024;
+
+/// What became smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compacted {
+    /// How many records there are.
+    pub records: u64,
+    /// Bytes on disk before.
+    pub before: u64,
+    /// Bytes on disk now.
+    pub after: u64,
+}
+
+impl Storage {
+    /// Writes the database anew, of which this must be the last clone, and closes it. Needs as much
+    /// free space as the records take.
+    pub fn compact(self) -> Result<Compacted, OpenError> {
+        let directory = self.directory.clone();
+        let (old, new) = (directory.join("db"), directory.join("db.new"));
+        let at = |error| OpenError::Io {
+            path: directory.clone(),
+            error,
+        };
+        let damaged = |reason: String| OpenError::Damaged {
+            path: old.clone(),
+            reason,
+        };
+        let before = size_of(&old).map_err(at)?;
+        remove(&new).map_err(at)?;
+        let config = configuration(&new, self.cache_mib);
+        let copied = shielded(|| {
+            let copy = open_when_closed(&config)?;
+            let digest = copy_records(&self.tree, &copy)?;
+            let counter = copy.open_tree("mark")?;
+            for key in [NAME, COMMITS] {
+                if let Some(value) = self.counter.get(key)? {
+                    counter.insert(key, value)?;
+                }
+            }
+            copy.flush()?;
+            Ok(digest)
+        });
+        let (records, digest) = copied.map_err(damaged)?;
+        // Opened once more, sled writes down what its log adds up to.
+        wait_until_closed(&new.join("db")).map_err(at)?;
+        let again = shielded(|| digest_of(&*open_when_closed(&config)?)).map_err(damaged)?;
+        wait_until_closed(&new.join("db")).map_err(at)?;
+        if again != (records, digest) {
+            return Err(damaged("its copy is not the same".to_owned()));
+        }
+        sync_all_files(&new).map_err(at)?;
+        drop(self);
+        wait_until_closed(&old.join("db")).map_err(at)?;
+
+        let aside = directory.join("db.old");
+        fs::rename(&old, &aside)
+            .and_then(|()| fs::rename(&new, &old))
+            .and_then(|()| sync_directory(&directory))
+            .map_err(at)?;
+        remove(&aside).map_err(at)?;
+        let after = size_of(&old).map_err(at)?;
+        note_closed(&directory).map_err(at)?;
+        Ok(Compacted {
+            records,
+            before,
+            after,
+        })
+    }
+}
+
+/// Completes or undoes an interrupted compaction. The copy is complete once the old database has
+/// been put aside.
+pub(super) fn settle(directory: &Path) -> io::Result<()> {
+    let [database, new, aside] = ["db", "db.new", "db.old"].map(|name| directory.join(name));
+    if aside.exists() && !database.exists() && new.exists() {
+        fs::rename(&new, &database)?;
+        sync_directory(directory)?;
+    }
+    if database.exists() {
+        remove(&new)?;
+        remove(&aside)?;
+    }
+    Ok(())
+}
+
+/// Notes in the mark that the database, closed by now, was closed well.
+pub(super) fn note_closed(directory: &Path) -> io::Result<()> {
+    let Some((mut file, Some(mark))) = MarkFile::open(&directory.join("mark"))? else {
+        return Err(io::Error::other("its mark is gone"));
+    };
+    let size = fs::metadata(directory.join("db").join("db"))?.len();
+    file.write(&Mark {
+        closed_at: Some(size),
+        ..mark
+    })?;
+    file.sync()
+}
+
+fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The bytes that the files of a database take.
+fn size_of(database: &Path) -> io::Result<u64> {
+    let mut size = 0;
+    for entry in fs::read_dir(database)? {
+        size += entry?.metadata()?.len();
+    }
+    Ok(size)
+}
+
+fn copy_records(from: &sled::Tree, to: &sled::Db) -> Result<(u64, [u8; 32]), sled::Error> {
+    let mut digest = Digest::default();
+    let mut batch = sled::Batch::default();
+    for (found, number) in from.iter().zip(1_usize..) {
+        let (key, value) = found?;
+        digest.update(&key, &value);
+        batch.insert(key, value);
+        if number.is_multiple_of(AT_ONCE) {
+            to.apply_batch(std::mem::take(&mut batch))?;
+        }
+    }
+    to.apply_batch(batch)?;
+    Ok(digest.finish())
+}
+
+fn digest_of(tree: &sled::Tree) -> Result<(u64, [u8; 32]), sled::Error> {
+    let mut digest = Digest::default();
+    for found in tree {
+        let (key, value) = found?;
+        digest.update(&key, &value);
+    }
+    Ok(digest.finish())
+}
+
+/// Records in order: how many, and what they are.
+#[derive(Default)]
+struct Digest {
+    records: u64,
+    hash: Sha256,
+}
+
+impl Digest {
+    fn update(&mut self, key: &[u8], value: &[u8]) {
+        self.records += 1;
+        for part in [key, value] {
+            self.hash.update((part.len() as u64).to_be_bytes());
+            self.hash.update(part);
+        }
+    }
+
+    fn finish(self) -> (u64, [u8; 32]) {
+        (self.records, self.hash.finalize().into())
+    }
+}

@@ -1,0 +1,124 @@
+//! Reading everything in a store that no node uses, and saying what is wrong with it.
+//!
+//! Each owner looks through its own part (`verify.rs` in its folder): the log's chain and
+//! signatures, the indexes against the log, users, packages, and the keys against the
+//! certificates.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
+use std::path::Path;
+
+use antiphon_protocol::Domain;
+use serde::Serialize;
+
+use crate::storage::{Record, Space, Storage, StorageError};
+use crate::{accounts, cert_registry, key_manager, key_package_pool};
+
+/// How many findings are kept; of what is broken everywhere the first tell enough.
+const KEPT: usize = 1000;
+
+/// What was read and what is wrong.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// What is wrong, and where; the first thousand.
+    pub findings: Vec<String>,
+    /// How many things are wrong.
+    pub found: u64,
+    /// How much was read, by name.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// What was not checked, and why.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.found == 0
+    }
+
+    pub(crate) fn finding(&mut self, what: impl Display) {
+        self.found += 1;
+        if self.findings.len() < KEPT {
+            self.findings.push(what.to_string());
+        }
+    }
+
+    pub(crate) fn note(&mut self, what: impl Display) {
+        self.notes.push(what.to_string());
+    }
+
+    pub(crate) fn count(&mut self, name: &'static str) {
+        *self.counts.entry(name).or_default() += 1;
+    }
+
+    /// A value that was looked for, or a finding.
+    pub(crate) fn read<T>(&mut self, read: Result<T, StorageError>) -> Option<T> {
+        read.map_err(|error| self.finding(error)).ok()
+    }
+
+    /// Hands every record of a space to `look`. One that cannot be read is a finding.
+    pub(crate) fn each<R: Record>(
+        &mut self,
+        storage: &Storage,
+        space: Space,
+        mut look: impl FnMut(&mut Self, &[u8], R),
+    ) {
+        for found in storage.scan_bytes(space, &[]) {
+            match found.map(|(key, bytes)| (R::from_bytes(&bytes), key)) {
+                Ok((Ok(record), key)) => look(self, &key, record),
+                Ok((Err(error), key)) => {
+                    self.finding(format!("{space:?} {}: {error}", hex(&key)));
+                }
+                Err(error) => {
+                    self.finding(format!("{space:?}: {error}"));
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Looks through the store of the node for `domain`. Without its directory, `keys` are not looked
+/// at.
+pub fn verify(storage: &Storage, domain: &Domain, keys: Option<&Path>) -> Report {
+    let mut report = Report::default();
+    match storage.unknown_spaces() {
+        Ok(numbers) => {
+            for number in numbers {
+                report.finding(format!("there are records in the unknown space {number}"));
+            }
+        }
+        Err(error) => report.finding(error),
+    }
+    let accounts = accounts::Verifier::new(storage);
+    let newest = cert_registry::verify(storage, domain, &accounts, &mut report);
+    match (newest, keys) {
+        (Some(newest), Some(keys)) => key_manager::verify(keys, &newest, &mut report),
+        (None, _) => report.finding("the log has no server certificate"),
+        (Some(newest), None) => match newest.public_key().fingerprint() {
+            Ok(name) => report.note(format!("the private key {name}.pem was not looked at")),
+            Err(error) => report.finding(error),
+        },
+    }
+    accounts.verify(domain, &mut report);
+    key_package_pool::verify(storage, &mut report);
+    report
+}
+
+/// Writes all indexes anew, from what they are derived from: the log and the users. Where one of
+/// these cannot be read, nothing is changed.
+pub async fn rebuild_indexes(storage: &Storage) -> Result<(), StorageError> {
+    cert_registry::check_entries(storage)?;
+    accounts::check_users(storage)?;
+    cert_registry::rebuild_indexes(storage).await?;
+    accounts::rebuild_indexes(storage).await
+}
+
+/// Bytes as people compare them.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,78 @@
+//! `antiphon verify` and `antiphon repair-indexes`: whether all that is stored holds together.
+
+use std::process::ExitCode;
+
+use antiphon_actors::storage::{DataDir, Storage, Unfinished};
+use antiphon_actors::verify::{self, Report};
+use serde::Serialize;
+
+use super::offline::{Offline, check_exists};
+use super::{CliError, output};
+use crate::config::Config;
+
+pub(super) fn run(config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    actix::System::new().block_on(async {
+        let offline = Offline::open(config).await?;
+        let keys = offline.data_dir.keys();
+        let report = verify::verify(&offline.storage, &config.domain, Some(&keys));
+        offline.close()?;
+        tell(&report, json)
+    })
+}
+
+/// Writes the indexes anew, and verifies the result.
+pub(super) fn repair_indexes(config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    actix::System::new().block_on(async {
+        check_exists(config)?;
+        let data_dir = DataDir::open_to_repair(&config.data_dir, &config.domain)?;
+        if data_dir.is_older() {
+            return Err(CliError::OlderFormat(config.data_dir.clone()));
+        }
+        let storage = Storage::open_without_mark(data_dir.path(), config.cache_mib)?;
+        data_dir.begin(Unfinished::RepairIndexes)?;
+        verify::rebuild_indexes(&storage).await?;
+        data_dir.finish()?;
+        let report = verify::verify(&storage, &config.domain, Some(&data_dir.keys()));
+        storage.close()?;
+        tell(&report, json)
+    })
+}
+
+#[derive(Serialize)]
+struct Verified<'a> {
+    is_clean: bool,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Prints what was read and found; 1 if something is wrong.
+pub(super) fn tell(report: &Report, json: bool) -> Result<ExitCode, CliError> {
+    let is_clean = report.is_clean();
+    if json {
+        output::json(&Verified { is_clean, report })?;
+    } else {
+        for (name, count) in &report.counts {
+            output::line(format!("{name:<28} {count}"));
+        }
+        for note in &report.notes {
+            output::line(format!("note: {note}"));
+        }
+        for finding in &report.findings {
+            output::line(format!("WRONG: {finding}"));
+        }
+        let more = report.found - report.findings.len() as u64;
+        if more > 0 {
+            output::line(format!("and {more} more"));
+        }
+        output::line(match report.found {
+            0 => "verified: all of it holds together".to_owned(),
+            1 => "not verified: 1 thing is wrong".to_owned(),
+            found => format!("not verified: {found} things are wrong"),
+        });
+    }
+    Ok(if is_clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

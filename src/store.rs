@@ -1,0 +1,88 @@
+//! Opening the store of a data directory, and bringing older ones up to date.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use antiphon_actors::backup::{self, MakeError, Manifest};
+use antiphon_actors::clock::Clock;
+use antiphon_actors::storage::{DataDir, DataDirError, FORMAT, OpenError, Storage, StorageError};
+
+use crate::config::Config;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The backup before the change of format.
+    #[error("{path}: {error}", path = path.display())]
+    Backup {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why it is not there.
+        error: MakeError,
+    },
+}
+
+/// Opens the store. One in an older format is backed up first, into the data directory itself.
+pub async fn open(
+    data_dir: &DataDir,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<Storage, StoreError> {
+    if !data_dir.is_older() {
+        return Ok(Storage::open(data_dir.path(), config.cache_mib)?);
+    }
+    // Format 1 has no mark, and is otherwise the same.
+    let storage = Storage::open_without_mark(data_dir.path(), config.cache_mib)?;
+    let name = format!("before-format-{FORMAT}.backup");
+    let path = data_dir.path().join(name);
+    back_up(&storage, &path, config, clock)
+        .await
+        .map_err(|error| StoreError::Backup {
+            path: path.clone(),
+            error,
+        })?;
+    data_dir.stamp(&config.domain)?;
+    tracing::warn!(
+        backup = %path.display(),
+        format = FORMAT,
+        "the data directory was brought to a newer format; older versions cannot use it any more"
+    );
+    Ok(storage)
+}
+
+/// Without the private key, which stays where it is.
+async fn back_up(
+    storage: &Storage,
+    path: &PathBuf,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<(), MakeError> {
+    let manifest = Manifest {
+        domain: config.domain.to_string(),
+        made_at: clock.now().as_secs(),
+        made_by: env!("CARGO_PKG_VERSION").to_owned(),
+        data_format: FORMAT,
+        has_private_key: false,
+    };
+    let snapshot = storage.snapshot().await?;
+    let snapshot = snapshot.ok_or_else(|| io::Error::other("another backup is being made"))?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    backup::make(snapshot, &manifest, None, io::BufWriter::new(&file))?;
+    Ok(file.sync_all()?)
+}
