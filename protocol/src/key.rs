@@ -6,6 +6,7 @@ use der::{Encode, EncodePem, asn1::ObjectIdentifier, pem::LineEnding};
 use ed25519_dalek::Signer as _;
 use p256::ecdsa::signature::Verifier as _;
 use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use pkcs8::pkcs5::{self, pbes2};
 use rand_core::CryptoRngCore;
 use sha2::{Digest, Sha256};
 use spki::{AlgorithmIdentifierOwned, EncodePublicKey as _, SubjectPublicKeyInfoOwned};
@@ -226,19 +227,34 @@ impl PrivateKey {
         pem.map_err(|error| KeyError::Encoding(error.to_string()))
     }
 
-    /// The key as PKCS#8 in PEM, encrypted with PBES2: scrypt and AES-256-CBC (RFC 8018, RFC 7914).
+    /// The key as PKCS#8 in PEM, encrypted with PBES2: scrypt (N 2¹⁴, r 8, p 5: 16 MiB, within what
+    /// openssl takes) and AES-256-CBC (RFC 8018, RFC 7914).
     pub fn to_encrypted_pkcs8_pem(
         &self,
         passphrase: &str,
         rng: &mut impl CryptoRngCore,
     ) -> Result<String, KeyError> {
-        let pem = match self {
-            Self::P256(key) => key.to_pkcs8_encrypted_pem(rng, passphrase, LineEnding::LF),
-            Self::Ed25519(key) => key.to_pkcs8_encrypted_pem(rng, passphrase, LineEnding::LF),
+        let failed = |error: &dyn ToString| KeyError::Encoding(error.to_string());
+        let plain = match self {
+            Self::P256(key) => key.to_pkcs8_der(),
+            Self::Ed25519(key) => key.to_pkcs8_der(),
         };
+        let plain = plain.map_err(|error| failed(&error))?;
+        let (mut salt, mut iv) = ([0; 16], [0; 16]);
+        rng.fill_bytes(&mut salt);
+        rng.fill_bytes(&mut iv);
+        let scrypt = pkcs5::scrypt::Params::new(14, 8, 5, 32).map_err(|error| failed(&error))?;
+        let parameters = pbes2::Parameters::scrypt_aes256cbc(scrypt, &salt, &iv)
+            .map_err(|error| failed(&error))?;
+        let info = pkcs8::PrivateKeyInfo::try_from(plain.as_bytes());
+        let encrypted = info
+            .and_then(|info| info.encrypt_with_params(parameters, passphrase))
+            .map_err(|error| failed(&error))?;
         // Encrypted, it need not be wiped.
-        pem.map(|pem| pem.to_string())
-            .map_err(|error| KeyError::Encoding(error.to_string()))
+        encrypted
+            .to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF)
+            .map(|pem| pem.to_string())
+            .map_err(|error| failed(&error))
     }
 
     /// Reads an encrypted PKCS#8 key in PEM, of either kind.

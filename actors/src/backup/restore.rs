@@ -93,8 +93,8 @@ pub async fn restore(
         path: file.display().to_string(),
         error,
     };
-    // Nothing is written before all of it was read once.
-    let manifest = check(file).map_err(in_file)?;
+    // Nothing is written before all of it was read once, and the key decrypted.
+    let (manifest, pem) = read_through(file).map_err(in_file)?;
     let found = Domain::parse(&manifest.domain)
         .map_err(|_| in_file(BackupError::Damaged("its domain is none")))?;
     if let Some(wanted) = domain
@@ -108,23 +108,26 @@ pub async fn restore(
     if manifest.has_private_key && matches!(key, KeyChoice::Unsaid) {
         return Err(RestoreError::PassphraseNeeded);
     }
+    let private_key = match (pem, key) {
+        (Some(pem), KeyChoice::Passphrase(passphrase)) => {
+            Some(PrivateKey::from_encrypted_pkcs8_pem(&pem, passphrase)?)
+        }
+        _ => None,
+    };
     let data_dir = DataDir::open_to_restore(into)?;
+    if let Some(key) = &private_key {
+        key_manager::keep_key(&data_dir.keys(), key)?;
+    }
     let storage = Storage::open(data_dir.path(), cache_mib)?;
     let mut reader = open(file).map_err(in_file)?;
-    let mut has_key = false;
     while let Some(part) = reader.next_part().map_err(in_file)? {
-        match (part, key) {
-            (Part::Records(records), _) => put(&storage, records).await?,
-            (Part::PrivateKey(pem), KeyChoice::Passphrase(passphrase)) => {
-                let key = PrivateKey::from_encrypted_pkcs8_pem(&pem, passphrase)?;
-                key_manager::keep_key(&data_dir.keys(), &key)?;
-                has_key = true;
-            }
-            (Part::PrivateKey(_), _) => {}
+        if let Part::Records(records) = part {
+            put(&storage, records).await?;
         }
     }
     verify::rebuild_indexes(&storage).await?;
     let keys = data_dir.keys();
+    let has_key = private_key.is_some();
     let report = verify::verify(&storage, &found, has_key.then_some(keys.as_path()));
     if let Some(first) = report.findings.first() {
         return Err(RestoreError::Unsound(report.found, first.clone()));
@@ -141,9 +144,19 @@ pub async fn restore(
 
 /// Reads all of a backup; returns what it says of itself.
 pub fn check(file: &Path) -> Result<Manifest, BackupError> {
+    read_through(file).map(|(manifest, _)| manifest)
+}
+
+/// Reads all of a backup; returns what it says of itself, and the encrypted key in it.
+fn read_through(file: &Path) -> Result<(Manifest, Option<String>), BackupError> {
     let mut reader = open(file)?;
-    while reader.next_part()?.is_some() {}
-    Ok(reader.manifest().clone())
+    let mut private_key = None;
+    while let Some(part) = reader.next_part()? {
+        if let Part::PrivateKey(pem) = part {
+            private_key = Some(pem);
+        }
+    }
+    Ok((reader.manifest().clone(), private_key))
 }
 
 fn open(file: &Path) -> Result<Reader<BufReader<File>>, BackupError> {
