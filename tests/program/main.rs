@@ -20,3 +20,4 @@ mod demo;
 mod kills;
 mod program;
 mod starts;
+mod workload;
