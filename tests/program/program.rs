@@ -78,8 +78,24 @@ impl Place {
         child.wait_with_output().unwrap()
     }
 
+    /// What the node that was started last has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("log")).unwrap()
+    }
+
     /// Starts a node that is open for registration.
     pub fn start(&self) -> Program {
+        self.start_with(&[])
+    }
+
+    /// The same with these environment variables.
+    pub fn start_with(&self, variables: &[(&str, &Path)]) -> Program {
+        self.try_start_with(variables)
+            .unwrap_or_else(|log| panic!("did not start: {log}"))
+    }
+
+    /// The same; where it does not start, what it said.
+    pub fn try_start_with(&self, variables: &[(&str, &Path)]) -> Result<Program, String> {
         let mut child = self
             .command(&[
                 "--domain",
@@ -89,6 +105,7 @@ impl Place {
                 "--set",
                 "registration.mode=open",
             ])
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(self.path("log")).unwrap())
             .spawn()
@@ -98,12 +115,14 @@ impl Place {
             let line = line.unwrap();
             Some(line.trim().strip_prefix("address")?.trim().to_owned())
         });
-        let log = || std::fs::read_to_string(self.path("log")).unwrap();
-        let address = address.unwrap_or_else(|| panic!("did not start: {}", log()));
-        Program {
+        let Some(address) = address else {
+            child.wait().unwrap();
+            return Err(self.log());
+        };
+        Ok(Program {
             api: Api::new(address, DOMAIN),
             child,
-        }
+        })
     }
 }
 

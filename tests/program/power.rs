@@ -1,0 +1,141 @@
+//! When the power is cut at any instant, nothing that was acknowledged is lost, and everything that
+//! is there holds together.
+//!
+//! The real program runs once under load, with its disk watched. Then, for many instants, a node is
+//! started on what a cut at that instant may have left. `POWER_CUTS` sets how many.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon::config::{Config, Sources};
+use antiphon::node::Node;
+use antiphon_actors::clock::SystemClock;
+use antiphon_actors::storage::{DataDir, Storage};
+use antiphon_actors::verify;
+use antiphon_protocol::Domain;
+use tempfile::TempDir;
+
+use super::disk::{Disk, Journal, interposer};
+use super::program::Place;
+use super::random::Random;
+use super::workload::{CONFIG, Ledger, People};
+use crate::support::Api;
+use crate::support::node::DOMAIN;
+
+/// A run of the program that was watched.
+struct Run {
+    place: Place,
+    journal: Journal,
+    ledger: Ledger,
+    people: People,
+    /// How many steps there were before there was anybody.
+    prepared: usize,
+}
+
+async fn watched_run() -> Run {
+    let place = Place::new();
+    std::fs::write(place.path("config.toml"), CONFIG).unwrap();
+    let journal = place.path("journal");
+    let program = place.start_with(&[
+        ("LD_PRELOAD", interposer()),
+        ("DISK_ROOT", &place.data()),
+        ("DISK_JOURNAL", &journal),
+        // Only whole paths are recognised.
+        ("ANTIPHON_DATA_DIR", &place.data()),
+    ]);
+    let size = {
+        let journal = journal.clone();
+        move || std::fs::metadata(&journal).unwrap().len()
+    };
+    let ledger = Ledger::with_position(Arc::new(size.clone()));
+    let people = ledger.people(&program.api).await;
+    place.ok(&["user", "grant-admin", "admin"]);
+    let prepared = size();
+    let tasks = ledger.work(&program.api, &people, 0);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    program.kill();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    println!("{} acknowledged", ledger.now().summary());
+    let journal = Journal::read(&journal);
+    let prepared = (1..journal.len()).find(|steps| journal.position(*steps) >= prepared);
+    Run {
+        prepared: prepared.unwrap(),
+        place,
+        journal,
+        ledger,
+        people,
+    }
+}
+
+/// Cuts the power `cuts` times; returns what was wrong afterwards.
+async fn cut(run: &Run, cuts: usize, fdatasync: bool, random: &mut Random) -> Vec<String> {
+    let mut instants: Vec<_> = (0..cuts)
+        .map(|_| 1 + usize::try_from(random.below(run.journal.len() as u64)).unwrap())
+        .collect();
+    instants.sort_unstable();
+    let (mut disk, mut played) = (Disk::default(), 0);
+    let mut wrong = Vec::new();
+    for instant in instants {
+        disk.play(&run.journal, played, instant, fdatasync);
+        played = instant;
+        let target = TempDir::new().unwrap();
+        disk.cut(run.place.folder.path(), target.path(), random);
+        if let Err(what) = start_after(run, instant, &target.path().join("data")).await {
+            wrong.push(format!("after step {instant}: {what}"));
+        }
+    }
+    wrong
+}
+
+async fn start_after(run: &Run, instant: usize, data: &Path) -> Result<(), String> {
+    let domain = Domain::parse(DOMAIN).unwrap();
+    if instant >= run.prepared {
+        let data_dir = DataDir::open(data, &domain).map_err(|error| error.to_string())?;
+        let storage = Storage::open(data, 8).map_err(|error| error.to_string())?;
+        let report = verify::verify(&storage, &domain, Some(&data_dir.keys()));
+        if let Some(finding) = report.findings.first() {
+            return Err(format!("{finding}, and {} more", report.found - 1));
+        }
+    }
+    let mut sources = Sources::default();
+    for (key, value) in [
+        ("domain", DOMAIN),
+        ("data_dir", data.to_str().unwrap()),
+        ("listen.address", "127.0.0.1:0"),
+        ("key_packages.claims_per_minute", "0"),
+    ] {
+        sources.add_flag("test", key, value).unwrap();
+    }
+    let config = Config::from_sources(&sources).unwrap();
+    let node = Node::start(&config, Arc::new(SystemClock));
+    let node = node.await.map_err(|error| error.to_string())?;
+    let api = Api::new(format!("http://{}", node.address), DOMAIN);
+    let acknowledged = run.ledger.at(run.journal.position(instant));
+    let mut checked = acknowledged.check(&api, data, 10).await;
+    if checked.is_ok() && instant >= run.prepared {
+        checked = acknowledged
+            .check_packages(&Ledger::new(), &api, &run.people)
+            .await;
+    }
+    node.stop().await;
+    checked
+}
+
+#[actix_web::test]
+async fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
+    let run = watched_run().await;
+    let cuts = std::env::var("POWER_CUTS").ok();
+    let cuts = cuts.map_or(300, |cuts| cuts.parse().unwrap());
+    let mut random = Random::new(7);
+    let wrong = cut(&run, cuts, true, &mut random).await;
+    println!("{cuts} cuts in {} steps", run.journal.len());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+
+    // The same without our own fsync of the log: if nothing were wrong then, this test would see
+    // nothing at all.
+    let wrong = cut(&run, 40, false, &mut random).await;
+    println!("without fdatasync {} of 40 cuts do harm, such as: {}", wrong.len(), wrong[0]);
+}
