@@ -10,7 +10,7 @@ use tracing_subscriber::{Layer as _, filter::Targets, registry};
 use crate::config::{Log, LogFormat};
 
 /// Starts logging, once in the life of a process. Our own lines come from `log.level` on, those of
-/// libraries from `warn` on.
+/// libraries from `warn` on. From here on a panic is a line of the log, too.
 pub fn start(log: &Log) -> Result<(), TryInitError> {
     let level = log.level;
     let libraries = level.min(tracing::Level::WARN);
@@ -26,5 +26,9 @@ pub fn start(log: &Log) -> Result<(), TryInitError> {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    registry().with(lines.with_filter(filter)).try_init()
+    registry().with(lines.with_filter(filter)).try_init()?;
+    std::panic::set_hook(Box::new(
+        |panic| tracing::error!(%panic, "something gave up"),
+    ));
+    Ok(())
 }

@@ -140,6 +140,8 @@ enum CliError {
 /// Runs the program: 0 for success, 1 for failure, 2 for a configuration or a command line that is
 /// wrong.
 pub fn main() -> ExitCode {
+    // Damaged files make sled panic, which is caught and told as an error, in one line.
+    std::panic::set_hook(Box::new(output::panic_line));
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,

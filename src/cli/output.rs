@@ -18,6 +18,12 @@ pub(super) fn error_line(error: &CliError) {
     let _ = writeln!(std::io::stderr(), "antiphon: {error}");
 }
 
+/// A panic, on standard error.
+pub(super) fn panic_line(panic: &std::panic::PanicHookInfo<'_>) {
+    let text = panic.to_string().replace('\n', " ");
+    let _ = writeln!(std::io::stderr(), "antiphon: something gave up: {text}");
+}
+
 /// JSON on standard output.
 pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
     line(serde_json::to_string_pretty(value)?);

@@ -8,18 +8,33 @@ use std::time::Duration;
 use rand_core::{OsRng, RngCore as _};
 
 use super::program::{Place, key_files};
+use super::random::Random;
 use super::workload::{CONFIG, Ledger};
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// How often one node is killed; then a new one takes its place, so that there is less to look
+/// through.
+const KILLS_EACH: u64 = 25;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_killed() {
     let cycles = from_environment("KILL_CYCLES").unwrap_or(200);
     let seed = from_environment("KILL_SEED").unwrap_or_else(|| OsRng.next_u64());
     println!("KILL_SEED={seed}");
-    let mut random = seed | 1;
+    let mut random = Random::new(seed);
+    let mut done = 0;
+    while done < cycles {
+        let kills = KILLS_EACH.min(cycles - done);
+        let ledger = kill_often(kills, &mut random).await;
+        done += kills;
+        println!("{done} kills: {} acknowledged", ledger.now().summary());
+    }
+}
+
+async fn kill_often(kills: u64, random: &mut Random) -> Ledger {
     let place = Place::new();
     std::fs::write(place.path("config.toml"), CONFIG).unwrap();
     let ledger = Ledger::new();
@@ -28,29 +43,24 @@ async fn nothing_acknowledged_is_lost_when_killed() {
     place.ok(&["user", "grant-admin", "admin"]);
     program.kill();
 
-    for cycle in 0..=cycles {
+    for kill in 0..=kills {
         let program = place.start();
         let acknowledged = ledger.now();
-        let most = if cycle == cycles { usize::MAX } else { 8 };
+        let most = if kill == kills { usize::MAX } else { 8 };
         let checked = acknowledged.check(&program.api, &place.data(), most).await;
-        checked.unwrap_or_else(|what| panic!("after kill {cycle}: {what}"));
+        checked.unwrap_or_else(|what| panic!("after kill {kill}: {what}"));
         let checked = acknowledged.check_packages(&ledger, &program.api, &people);
         let checked = checked.await;
-        checked.unwrap_or_else(|what| panic!("after kill {cycle}: {what}"));
+        checked.unwrap_or_else(|what| panic!("after kill {kill}: {what}"));
         assert_eq!(key_files(&place.data()).len(), 1);
 
-        let tasks = ledger.work(&program.api, &people, cycle);
-        // xorshift64: the instant of the kill, 0 to 255 ms after the check.
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        tokio::time::sleep(Duration::from_millis(random % 256)).await;
+        let tasks = ledger.work(&program.api, &people, kill);
+        tokio::time::sleep(Duration::from_millis(random.below(256))).await;
         program.kill();
         for task in tasks {
             task.await.unwrap();
         }
         place.ok(&["--domain", "a.example", "verify"]);
     }
-    let acknowledged = ledger.now();
-    println!("{cycles} kills: {} acknowledged", acknowledged.summary());
+    ledger
 }

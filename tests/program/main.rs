@@ -18,6 +18,7 @@ mod cli;
 mod config;
 mod demo;
 mod disk;
+mod faults;
 mod kills;
 mod power;
 mod program;

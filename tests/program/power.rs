@@ -137,5 +137,9 @@ async fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
     // The same without our own fsync of the log: if nothing were wrong then, this test would see
     // nothing at all.
     let wrong = cut(&run, 40, false, &mut random).await;
-    println!("without fdatasync {} of 40 cuts do harm, such as: {}", wrong.len(), wrong[0]);
+    println!(
+        "without fdatasync {} of 40 cuts do harm, such as: {}",
+        wrong.len(),
+        wrong[0]
+    );
 }

@@ -282,7 +282,10 @@ impl Acknowledged {
             Told::Key(pem) => self.keys.push(pem),
             Told::Published(packages) => self.published.extend(packages),
             Told::Claimed(package) => {
-                assert!(self.claimed.insert(package), "a package was given out twice");
+                assert!(
+                    self.claimed.insert(package),
+                    "a package was given out twice"
+                );
             }
         }
     }
@@ -376,7 +379,12 @@ async fn check_session(api: &Api, life: &Life) -> Result<(), String> {
     let token_is_good = match response.status().as_u16() {
         404 => true,
         401 => false,
-        other => return Err(format!("a token of {} is answered with {other}", session.fid)),
+        other => {
+            return Err(format!(
+                "a token of {} is answered with {other}",
+                session.fid
+            ));
+        }
     };
     match life.is_live {
         Some(true) if !token_is_good => Err(format!("a token of {} is lost", session.fid)),

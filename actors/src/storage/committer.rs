@@ -3,23 +3,28 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::StorageError;
 use super::mark::{Mark, MarkFile};
+use super::shield::{let_go, shielded};
 
 type Waiting = oneshot::Sender<Result<(), StorageError>>;
 
-/// A handle to the thread; dropping it ends the thread and closes the database.
+/// How long a flush may take before the watchdog looks after it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A handle to the threads; dropping it ends them and closes the database.
 #[derive(Debug)]
 pub(super) struct Committer {
     queue: Option<mpsc::Sender<Waiting>>,
     has_failed: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Where commits go.
@@ -34,6 +39,9 @@ pub(super) struct Disk {
     pub(super) mark: Mark,
 }
 
+/// What the watchdog writes, beside the counter.
+const WATCHDOG: &[u8] = b"watchdog";
+
 /// Where the counter stands in its tree.
 pub(super) const COMMITS: &[u8] = b"commits";
 
@@ -41,9 +49,12 @@ impl Disk {
     /// Makes everything that was applied durable: counted, written, fsync'ed and marked.
     fn sync(&mut self) -> io::Result<()> {
         self.mark.commits += 1;
-        self.counter
-            .insert(COMMITS, &self.mark.commits.to_be_bytes())?;
-        self.db.flush()?;
+        let commits = self.mark.commits.to_be_bytes();
+        let flushed = shielded(|| {
+            self.counter.insert(COMMITS, &commits)?;
+            self.db.flush()
+        });
+        flushed.map_err(io::Error::other)?;
         // `flush` ends in `sync_file_range`, which leaves the data in the disk's cache.
         self.log_file.sync_data()?;
         self.mark_file.write(&self.mark)
@@ -51,18 +62,33 @@ impl Disk {
 }
 
 impl Committer {
-    /// Starts the thread.
+    /// Starts the threads.
     pub(super) fn start(mut disk: Disk) -> io::Result<Self> {
         let (queue, waiting) = mpsc::channel::<Waiting>();
         let has_failed = Arc::new(AtomicBool::new(false));
-        let failed = Arc::clone(&has_failed);
-        let thread = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(move || run(&mut disk, &waiting, &failed))?;
+        let flushes = Arc::new(AtomicU64::new(0));
+        let counter = disk.counter.clone();
+        let (alive, ended) = mpsc::channel::<()>();
+        let committer = {
+            let (failed, flushes) = (Arc::clone(&has_failed), Arc::clone(&flushes));
+            move || {
+                run(&mut disk, &waiting, &failed, &flushes);
+                drop(alive);
+                let_go(disk);
+            }
+        };
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let threads = vec![
+            thread("committer").spawn(committer)?,
+            thread("watchdog").spawn(move || {
+                watch(&counter, &flushes, &ended);
+                let_go(counter);
+            })?,
+        ];
         Ok(Self {
             queue: Some(queue),
             has_failed,
-            thread: Some(thread),
+            threads,
         })
     }
 
@@ -88,24 +114,48 @@ impl Committer {
 impl Drop for Committer {
     fn drop(&mut self) {
         drop(self.queue.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the committer ended in a panic");
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("the committer ended in a panic");
+            }
         }
     }
 }
 
-fn run(disk: &mut Disk, waiting: &mpsc::Receiver<Waiting>, has_failed: &AtomicBool) {
+fn run(
+    disk: &mut Disk,
+    waiting: &mpsc::Receiver<Waiting>,
+    has_failed: &AtomicBool,
+    flushes: &AtomicU64,
+) {
     // One alone waits for one fsync, not for a timer; all who come during an fsync share the next.
     while let Ok(first) = waiting.recv() {
         let mut group = vec![first];
         group.extend(waiting.try_iter());
+        // Odd while one is going on.
+        flushes.fetch_add(1, Ordering::AcqRel);
         let outcome = make_durable(disk, has_failed);
+        flushes.fetch_add(1, Ordering::AcqRel);
         for one in group {
             // Whoever has stopped waiting does not need to know.
             let _ = one.send(outcome.clone());
         }
+    }
+}
+
+/// Wakes a flush that sleeps for ever. When one of sled's own threads fails to write, it notes the
+/// error and may not tell those who wait for that write; the next write of anybody does.
+fn watch(counter: &sled::Tree, flushes: &AtomicU64, ended: &mpsc::Receiver<()>) {
+    let mut before = 0;
+    while ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let now = flushes.load(Ordering::Acquire);
+        if now == before
+            && !now.is_multiple_of(2)
+            && let Err(reason) = shielded(|| counter.insert(WATCHDOG, &[]))
+        {
+            tracing::debug!(reason, "a flush was woken");
+        }
+        before = now;
     }
 }
 

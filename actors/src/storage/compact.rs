@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::committer::COMMITS;
 use super::mark::{Mark, MarkFile};
 use super::open::{NAME, configuration, open_when_closed, sync_all_files, wait_until_closed};
-use super::{OpenError, Storage, shielded, sync_directory};
+use super::shield::{let_go, shielded};
+use super::{OpenError, Storage, sync_directory};
 
 /// How many records are copied in one batch.
 const AT_ONCE: usize = 1024;
@@ -66,7 +67,7 @@ impl Storage {
             return Err(damaged("its copy is not the same".to_owned()));
         }
         sync_all_files(&new).map_err(at)?;
-        drop(self);
+        let_go(self);
         wait_until_closed(&old.join("db")).map_err(at)?;
 
         let aside = directory.join("db.old");

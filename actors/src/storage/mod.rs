@@ -14,6 +14,7 @@ mod log_file;
 mod mark;
 mod open;
 mod record;
+mod shield;
 mod snapshot;
 mod space;
 #[cfg(test)]
@@ -21,7 +22,6 @@ mod tests;
 mod write_set;
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,6 +32,7 @@ pub(crate) use files::write_durably;
 use files::{create_private, sync_directory};
 pub use open::OpenError;
 pub use record::{Record, RecordError};
+use shield::{Shielded, shielded};
 use snapshot::Past;
 pub use snapshot::{RawRecord, Snapshot};
 pub use space::Space;
@@ -46,11 +47,12 @@ pub struct Storage {
     tree: sled::Tree,
     /// The tree beside it, of the committer.
     counter: sled::Tree,
-    committer: Arc<Committer>,
     /// For the snapshot in progress, if there is one; locked while anybody writes.
     past: Arc<Mutex<Option<Past>>>,
     directory: PathBuf,
     cache_mib: u64,
+    // Dropped last: the committer closes the database, once nobody else has a handle of it.
+    committer: Arc<Committer>,
 }
 
 /// What can go wrong with the store.
@@ -75,11 +77,12 @@ pub enum StorageError {
 impl Storage {
     /// Applies `writes` at once, so that later reads by anybody see them, and returns a future
     /// that completes when they are on disk. Nobody may be told of them before that.
+    #[allow(clippy::needless_pass_by_value)] // Whoever commits is done with them.
     pub fn commit(
         &self,
         writes: WriteSet,
     ) -> impl Future<Output = Result<(), StorageError>> + use<> {
-        let applied = self.apply(writes);
+        let applied = self.apply(&writes);
         let committer = Arc::clone(&self.committer);
         async move {
             applied?;
@@ -87,22 +90,31 @@ impl Storage {
         }
     }
 
-    fn apply(&self, writes: WriteSet) -> Result<(), StorageError> {
+    fn apply(&self, writes: &WriteSet) -> Result<(), StorageError> {
         if self.committer.has_failed() {
             return Err(StorageError::WritesRefused);
         }
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(past) = past.as_mut() {
-            past.remember(&self.tree, &writes)?;
+            past.remember(&self.tree, writes)?;
         }
         let mut batch = sled::Batch::default();
-        for (key, value) in writes.0 {
+        for (key, value) in &writes.0 {
             match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
+                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+                None => batch.remove(key.as_slice()),
             }
         }
-        shielded(|| self.tree.apply_batch(batch)).map_err(|error| {
+        let applied = shielded(|| {
+            self.tree.apply_batch(batch)?;
+            // A page that has grown or shrunk too much is split or merged by whoever comes to it
+            // next. Were that a reader after a write has failed, sled would refuse it, too.
+            for (key, _) in &writes.0 {
+                self.tree.contains_key(key)?;
+            }
+            Ok(())
+        });
+        applied.map_err(|error| {
             self.committer.fail(&error);
             StorageError::WritesRefused
         })
@@ -208,42 +220,4 @@ fn decode<R: Record>(space: Space, bytes: &[u8]) -> Result<R, StorageError> {
 
 fn unreadable(reason: String) -> StorageError {
     StorageError::Unreadable(reason)
-}
-
-/// What sled does, its errors as text. It asserts where its files are damaged, so its panics are
-/// errors, too; what it then leaves locked or half done is its own memory, not ours.
-fn shielded<T>(action: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(action)) {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err("sled gave up".to_owned()),
-    }
-}
-
-/// An iterator of sled's, shielded.
-struct Shielded(sled::Iter);
-
-type KeyValue = (sled::IVec, sled::IVec);
-type Entry = Result<KeyValue, String>;
-
-impl Shielded {
-    fn step(
-        &mut self,
-        step: impl FnOnce(&mut sled::Iter) -> Option<sled::Result<KeyValue>>,
-    ) -> Option<Entry> {
-        shielded(|| step(&mut self.0).transpose()).transpose()
-    }
-}
-
-impl Iterator for Shielded {
-    type Item = Entry;
-
-    fn next(&mut self) -> Option<Entry> {
-        self.step(Iterator::next)
-    }
-}
-
-impl DoubleEndedIterator for Shielded {
-    fn next_back(&mut self) -> Option<Entry> {
-        self.step(DoubleEndedIterator::next_back)
-    }
 }

@@ -10,7 +10,8 @@ use rand_core::{OsRng, RngCore as _};
 
 use super::committer::{COMMITS, Committer, Disk};
 use super::mark::{Mark, MarkFile};
-use super::{Storage, compact, create_private, log_file, shielded, sync_directory};
+use super::shield::{let_go, shielded};
+use super::{Storage, compact, create_private, log_file, sync_directory};
 
 /// Where the database's name for itself stands, beside the counter.
 pub(super) const NAME: &[u8] = b"database";
@@ -142,30 +143,25 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
         Ok((db, counter, name, commits))
     });
     let (db, counter, name, commits) = opened.map_err(damaged)?;
-    let log_file = sync_all_files(&database).map_err(at)?;
-
-    if !is_believed && name.as_deref() != Some(&mark.database) {
-        return Err(OpenError::Foreign(database));
-    }
-    let found = commits.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk()?)));
-    let found = found.unwrap_or_default();
-    let closed_well = mark.closed_at.is_some();
-    if !is_believed && (found < mark.commits || (closed_well && found != mark.commits)) {
-        return Err(OpenError::Lost {
-            path: database,
-            found,
-            expected: mark.commits,
-        });
-    }
-    if is_believed {
-        shielded(|| counter.insert(NAME, &mark.database)).map_err(damaged)?;
-    }
-    mark.commits = found.max(1);
-    mark.closed_at = None;
-    mark_file
-        .write(&mark)
-        .and_then(|()| mark_file.sync())
-        .map_err(at)?;
+    let found = Found {
+        name,
+        commits: commits.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk()?))),
+    };
+    let agreed = agree(&database, &counter, &found, &mut mark, is_believed).and_then(|()| {
+        let log_file = sync_all_files(&database).map_err(at)?;
+        mark_file
+            .write(&mark)
+            .and_then(|()| mark_file.sync())
+            .map_err(at)?;
+        Ok(log_file)
+    });
+    let log_file = match agreed {
+        Ok(log_file) => log_file,
+        Err(error) => {
+            let_go((db, counter));
+            return Err(error);
+        }
+    };
     let tree = (*db).clone();
     let disk = Disk {
         db,
@@ -177,11 +173,55 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
     Ok(Storage {
         tree,
         counter,
-        committer: Arc::new(Committer::start(disk).map_err(at)?),
         past: Arc::default(),
         directory: directory.to_owned(),
         cache_mib,
+        committer: Arc::new(Committer::start(disk).map_err(at)?),
     })
+}
+
+/// What a database says of itself.
+struct Found {
+    name: Option<sled::IVec>,
+    commits: Option<u64>,
+}
+
+/// Compares a database with its mark, which from now on speaks of an open one. Where the database
+/// is believed, it takes the name in the mark.
+fn agree(
+    database: &Path,
+    counter: &sled::Tree,
+    found: &Found,
+    mark: &mut Mark,
+    is_believed: bool,
+) -> Result<(), OpenError> {
+    let commits = found.commits.unwrap_or_default();
+    if is_believed {
+        mark.commits = commits.max(1);
+        let written = shielded(|| {
+            counter.insert(NAME, &mark.database)?;
+            counter.insert(COMMITS, &mark.commits.to_be_bytes())?;
+            counter.flush()
+        });
+        return written.map(drop).map_err(|reason| OpenError::Damaged {
+            path: database.to_owned(),
+            reason,
+        });
+    }
+    if found.name.as_deref() != Some(&mark.database) {
+        return Err(OpenError::Foreign(database.to_owned()));
+    }
+    let closed_well = mark.closed_at.is_some();
+    if commits < mark.commits || (closed_well && commits != mark.commits) {
+        return Err(OpenError::Lost {
+            path: database.to_owned(),
+            found: commits,
+            expected: mark.commits,
+        });
+    }
+    mark.commits = commits;
+    mark.closed_at = None;
+    Ok(())
 }
 
 /// The mark: the one that is there, or a new one for a new database. The last of the three says

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use super::{Space, Storage, StorageError, WriteSet, shielded, unreadable};
+use super::shield::shielded;
+use super::{Space, Storage, StorageError, WriteSet, unreadable};
 
 /// How many records are read at once; writers wait meanwhile.
 const AT_ONCE: usize = 256;

@@ -149,14 +149,43 @@ ssize_t write(int fd, const void *data, size_t length) {
            note(WRITE, (uint64_t)(lseek(fd, 0, SEEK_CUR) - result), 0, path, data, (uint64_t)result));
 }
 
+/* Linux tells of a failed write-back once through each description that was open then. */
+static char *unsaid_path;
+static int said_to;
+
+static int fails_sync(int fd, const char *path) {
+    if (unsaid_path && fd != said_to && strcmp(path, unsaid_path) == 0) {
+        free(unsaid_path);
+        unsaid_path = NULL;
+        errno = (int)fault_errno;
+        return 1;
+    }
+    if (!fails()) return 0;
+    free(unsaid_path);
+    unsaid_path = strdup(path);
+    said_to = fd;
+    return 1;
+}
+
+#define SYNC_CHANGE(fd, call, kind) \
+    pthread_mutex_lock(&lock); \
+    const char *path = path_of(fd); \
+    int result = -1; \
+    if (!path || !fails_sync(fd, path)) { \
+        result = call; \
+        if (path && result == 0) note(kind, 0, 0, path, "", 0); \
+    } \
+    pthread_mutex_unlock(&lock); \
+    return result
+
 int fsync(int fd) {
     REAL(fsync);
-    CHANGE(fd, real(fd), note(SYNC, 0, 0, path, "", 0));
+    SYNC_CHANGE(fd, real(fd), SYNC);
 }
 
 int fdatasync(int fd) {
     REAL(fdatasync);
-    CHANGE(fd, real(fd), note(DATASYNC, 0, 0, path, "", 0));
+    SYNC_CHANGE(fd, real(fd), DATASYNC);
 }
 
 int ftruncate64(int fd, off64_t length) {

@@ -67,9 +67,8 @@ impl Journal {
         };
         loop {
             let (header, _) = take(33);
-            let number = |at: usize| {
-                u64::from_ne_bytes(header[1 + 8 * at..9 + 8 * at].try_into().unwrap())
-            };
+            let number =
+                |at: usize| u64::from_ne_bytes(header[1 + 8 * at..9 + 8 * at].try_into().unwrap());
             let length = |at| usize::try_from(number(at)).unwrap();
             let (path, _) = take(length(2));
             let (data, end) = take(length(3));
@@ -218,8 +217,7 @@ impl Disk {
                     let to = PathBuf::from(String::from_utf8(step.data.clone()).unwrap());
                     let file = self.names.remove(&step.path).unwrap();
                     self.names.insert(to.clone(), file);
-                    self.pending
-                        .push(NameChange::Rename(step.path.clone(), to));
+                    self.pending.push(NameChange::Rename(step.path.clone(), to));
                 }
                 UNLINK => {
                     // Sockets and the like were never created here.
