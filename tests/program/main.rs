@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backups;
 mod claims;
 mod cli;
 mod config;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use antiphon::control::{self, Request};
@@ -71,8 +72,8 @@ pub struct Acknowledged {
 #[derive(Clone)]
 pub struct People {
     pub admin: Session,
-    alice: Session,
-    alices_key: Arc<ClientKey>,
+    pub alice: Session,
+    pub alices_key: Arc<ClientKey>,
     pub bob: Session,
 }
 
@@ -88,6 +89,17 @@ impl Ledger {
         }
     }
 
+    /// One whose position is the number of what it was told.
+    pub fn counting() -> Self {
+        let count = AtomicU64::new(0);
+        Self::with_position(Arc::new(move || count.fetch_add(1, Ordering::SeqCst)))
+    }
+
+    /// Where it is now.
+    pub fn position(&self) -> u64 {
+        (self.position)()
+    }
+
     /// An acknowledgement that has just come, or a request that is about to go.
     fn note(&self, told: Told) {
         let position = (self.position)();
@@ -96,12 +108,27 @@ impl Ledger {
 
     /// What had been acknowledged at a position.
     pub fn at(&self, position: u64) -> Acknowledged {
-        let mut acknowledged = Acknowledged::default();
-        let told = self.told.lock().unwrap();
-        for (_, told) in told.iter().filter(|(at, _)| *at <= position) {
-            acknowledged.add(told.clone());
+        self.between(position, position)
+    }
+
+    /// What had been acknowledged at a position, and may have been changed by what was asked for
+    /// up to another.
+    pub fn between(&self, acknowledged: u64, asked: u64) -> Acknowledged {
+        let mut known = Acknowledged::default();
+        for (at, told) in self.told.lock().unwrap().iter() {
+            let until = match told {
+                Told::Renewing(token) | Told::Ending(token)
+                    if known.sessions.contains_key(token) =>
+                {
+                    asked
+                }
+                _ => acknowledged,
+            };
+            if *at <= until {
+                known.add(told.clone());
+            }
         }
-        acknowledged
+        known
     }
 
     /// What has been acknowledged.
@@ -294,6 +321,11 @@ impl Acknowledged {
         self.sessions.get_mut(token).unwrap()
     }
 
+    /// Every one-time package that was acknowledged.
+    pub fn published(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.published.iter()
+    }
+
     /// How much there is, for people.
     pub fn summary(&self) -> String {
         format!(
@@ -335,6 +367,34 @@ impl Acknowledged {
         }
     }
 
+    /// Whether a node that was restored from a backup knows all of it, but for tokens and packages.
+    pub async fn check_restored(&self, api: &Api, most: usize) -> Result<(), String> {
+        for fid in sample(self.users.iter(), most) {
+            let found = api.get(&format!("/key/user/{fid}")).await;
+            if found.status() != 200 {
+                return Err(format!("{fid} is lost: {}", found.status()));
+            }
+        }
+        for life in sample(self.sessions.values(), most) {
+            let session = &life.session;
+            let certs = api.user_certs(&session.fid, None).await;
+            let has_cert = certs.contains(&session.id_cert);
+            match life.is_live {
+                Some(true) if life.is_certain && !has_cert => {
+                    return Err(format!("a certificate of {} is lost", session.fid));
+                }
+                Some(false) if has_cert => {
+                    return Err(format!("an ended session of {} is back", session.fid));
+                }
+                _ => {}
+            }
+            if token_is_good(api, session).await? {
+                return Err(format!("a token of {} is good again", session.fid));
+            }
+        }
+        Ok(())
+    }
+
     /// Claims all packages that are left, and looks whether they are the ones that should be.
     pub async fn check_packages(
         &self,
@@ -369,23 +429,25 @@ fn sample<T>(
     all.rev().step_by(step)
 }
 
+/// What the token is good for: 404 for a session that is not there, or 401.
+async fn token_is_good(api: &Api, session: &Session) -> Result<bool, String> {
+    let request = api.request(Method::DELETE, "/session/not-there");
+    let response = request.bearer_auth(&session.token).send().await.unwrap();
+    match response.status().as_u16() {
+        404 => Ok(true),
+        401 => Ok(false),
+        other => Err(format!(
+            "a token of {} is answered with {other}",
+            session.fid
+        )),
+    }
+}
+
 async fn check_session(api: &Api, life: &Life) -> Result<(), String> {
     let session = &life.session;
     let certs = api.user_certs(&session.fid, None).await;
     let has_cert = certs.contains(&session.id_cert);
-    // What the token is good for: 404 for a session that is not there, or 401.
-    let request = api.request(Method::DELETE, "/session/not-there");
-    let response = request.bearer_auth(&session.token).send().await.unwrap();
-    let token_is_good = match response.status().as_u16() {
-        404 => true,
-        401 => false,
-        other => {
-            return Err(format!(
-                "a token of {} is answered with {other}",
-                session.fid
-            ));
-        }
-    };
+    let token_is_good = token_is_good(api, session).await?;
     match life.is_live {
         Some(true) if !token_is_good => Err(format!("a token of {} is lost", session.fid)),
         Some(true) if life.is_certain && !has_cert => {

@@ -43,3 +43,23 @@ pub fn assert_verifies_at(session: &[u8], server: &[u8], at: u64) {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
 }
+
+/// Runs a command that must succeed.
+pub fn ok(arguments: &[&str]) {
+    let output = Command::new("openssl").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("bytes");
+    std::fs::write(&path, bytes).unwrap();
+    let output = Command::new("openssl")
+        .args(["dgst", "-sha256", "-binary"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
