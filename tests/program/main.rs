@@ -25,4 +25,5 @@ mod power;
 mod program;
 mod random;
 mod starts;
+mod verify;
 mod workload;

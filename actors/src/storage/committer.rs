@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 
 use super::StorageError;
 use super::mark::{Mark, MarkFile};
-use super::shield::{let_go, shielded};
+use super::shield::{is_somebody_stuck, let_go, shielded};
 
 type Waiting = oneshot::Sender<Result<(), StorageError>>;
 
-/// How long a flush may take before the watchdog looks after it.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How often the watchdog looks.
+const PERIOD: Duration = Duration::from_millis(500);
 
 /// A handle to the threads; dropping it ends them and closes the database.
 #[derive(Debug)]
@@ -66,13 +66,12 @@ impl Committer {
     pub(super) fn start(mut disk: Disk) -> io::Result<Self> {
         let (queue, waiting) = mpsc::channel::<Waiting>();
         let has_failed = Arc::new(AtomicBool::new(false));
-        let flushes = Arc::new(AtomicU64::new(0));
         let counter = disk.counter.clone();
         let (alive, ended) = mpsc::channel::<()>();
         let committer = {
-            let (failed, flushes) = (Arc::clone(&has_failed), Arc::clone(&flushes));
+            let failed = Arc::clone(&has_failed);
             move || {
-                run(&mut disk, &waiting, &failed, &flushes);
+                run(&mut disk, &waiting, &failed);
                 drop(alive);
                 let_go(disk);
             }
@@ -81,7 +80,7 @@ impl Committer {
         let threads = vec![
             thread("committer").spawn(committer)?,
             thread("watchdog").spawn(move || {
-                watch(&counter, &flushes, &ended);
+                watch(&counter, &ended);
                 let_go(counter);
             })?,
         ];
@@ -122,20 +121,12 @@ impl Drop for Committer {
     }
 }
 
-fn run(
-    disk: &mut Disk,
-    waiting: &mpsc::Receiver<Waiting>,
-    has_failed: &AtomicBool,
-    flushes: &AtomicU64,
-) {
+fn run(disk: &mut Disk, waiting: &mpsc::Receiver<Waiting>, has_failed: &AtomicBool) {
     // One alone waits for one fsync, not for a timer; all who come during an fsync share the next.
     while let Ok(first) = waiting.recv() {
         let mut group = vec![first];
         group.extend(waiting.try_iter());
-        // Odd while one is going on.
-        flushes.fetch_add(1, Ordering::AcqRel);
         let outcome = make_durable(disk, has_failed);
-        flushes.fetch_add(1, Ordering::AcqRel);
         for one in group {
             // Whoever has stopped waiting does not need to know.
             let _ = one.send(outcome.clone());
@@ -143,19 +134,15 @@ fn run(
     }
 }
 
-/// Wakes a flush that sleeps for ever. When one of sled's own threads fails to write, it notes the
-/// error and may not tell those who wait for that write; the next write of anybody does.
-fn watch(counter: &sled::Tree, flushes: &AtomicU64, ended: &mpsc::Receiver<()>) {
-    let mut before = 0;
-    while ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-        let now = flushes.load(Ordering::Acquire);
-        if now == before
-            && !now.is_multiple_of(2)
+/// Wakes whoever sleeps for ever in sled. When one of its threads fails to write, it notes the error
+/// and may not tell those who wait for that write; the next write of anybody does.
+fn watch(counter: &sled::Tree, ended: &mpsc::Receiver<()>) {
+    while ended.recv_timeout(PERIOD) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if is_somebody_stuck()
             && let Err(reason) = shielded(|| counter.insert(WATCHDOG, &[]))
         {
-            tracing::debug!(reason, "a flush was woken");
+            tracing::debug!(reason, "those who slept in the database were woken");
         }
-        before = now;
     }
 }
 

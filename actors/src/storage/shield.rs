@@ -1,14 +1,61 @@
 //! sled behind a shield: it asserts where its files are damaged, so its panics are errors, too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What sled does, its errors as text. What a panic leaves locked or half done is sled's own memory,
 /// not ours.
 pub(super) fn shielded<T>(action: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(action)) {
+    let entered = Entered::now();
+    let done = catch_unwind(AssertUnwindSafe(action));
+    drop(entered);
+    match done {
         Ok(done) => done.map_err(|error| error.to_string()),
         Err(_) => Err("sled gave up".to_owned()),
     }
+}
+
+/// How many threads are told apart. Two that share a place only make the watchdog later.
+const PLACES: usize = 256;
+
+/// Since which tick each thread is inside sled; 0 for one that is not.
+static INSIDE: [AtomicU64; PLACES] = [const { AtomicU64::new(0) }; PLACES];
+
+/// For a number that is not there, which none is.
+static SPARE: AtomicU64 = AtomicU64::new(0);
+
+/// Moves on with every look of a watchdog.
+static TICK: AtomicU64 = AtomicU64::new(1);
+
+/// A thread is inside sled while it has this.
+struct Entered(&'static AtomicU64);
+
+impl Entered {
+    fn now() -> Self {
+        thread_local! {
+            static PLACE: &'static AtomicU64 = {
+                static NEXT: AtomicUsize = AtomicUsize::new(0);
+                let number = NEXT.fetch_add(1, Ordering::Relaxed) % PLACES;
+                INSIDE.get(number).unwrap_or(&SPARE)
+            };
+        }
+        let place = PLACE.with(|place| *place);
+        place.store(TICK.load(Ordering::Relaxed), Ordering::Relaxed);
+        Self(place)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Whether a thread has been inside sled since before the last look.
+pub(super) fn is_somebody_stuck() -> bool {
+    let now = TICK.fetch_add(1, Ordering::Relaxed);
+    let since = INSIDE.iter().map(|inside| inside.load(Ordering::Relaxed));
+    since.filter(|since| *since != 0).any(|since| since < now)
 }
 
 /// Drops a handle of sled's. The last one closes the database, which may fail.
