@@ -16,7 +16,7 @@ run:
 
 # The benches, each beside its floor
 bench *args:
-    cargo bench --bench cert_registry --bench key_package_pool -- {{args}}
+    cargo bench --bench cert_registry --bench key_package_pool --bench storage -- {{args}}
 
 # Look for bytes that break a decoder: id_cert, id_csr, challenge or key_package (needs cargo-fuzz and nightly)
 fuzz target seconds="600":
@@ -25,6 +25,10 @@ fuzz target seconds="600":
 # Kill the node under load for longer than the tests do
 kill cycles="200":
     KILL_CYCLES={{cycles}} cargo test --test program kills -- --nocapture
+
+# Cut the power, in a simulation, at more instants than the tests do
+cut-power cuts="2000":
+    POWER_CUTS={{cuts}} cargo test --test program power -- --nocapture
 
 # Licences, advisories, duplicate and unwanted crates
 deny:

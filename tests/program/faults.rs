@@ -120,7 +120,7 @@ async fn fail_under_load(
         let certs = api.user_certs("bob@a.example", None).await;
         assert!(certs.contains(&people.bob.id_cert));
     } else {
-        assert_eq!(read.status(), 500, "{fault}: {}", place.log());
+        assert_eq!(read.status(), 503, "{fault}: {}", place.log());
     }
     assert!(log.contains("then restart the node"), "{log}");
     assert!(!log.contains("panicked"), "{log}");

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::StorageError;
 use super::mark::{Mark, MarkFile};
-use super::shield::{is_somebody_stuck, let_go, shielded};
+use super::shield::{Trouble, is_somebody_stuck, let_go, shielded};
 
 type Waiting = oneshot::Sender<Result<(), StorageError>>;
 
@@ -54,7 +54,7 @@ impl Disk {
             self.counter.insert(COMMITS, &commits)?;
             self.db.flush()
         });
-        flushed.map_err(io::Error::other)?;
+        flushed.map_err(|trouble| io::Error::other(trouble.to_string()))?;
         // `flush` ends in `sync_file_range`, which leaves the data in the disk's cache.
         self.log_file.sync_data()?;
         self.mark_file.write(&self.mark)
@@ -101,6 +101,16 @@ impl Committer {
         note_failure(&self.has_failed, reason);
     }
 
+    /// What a failed read means: a disk that refuses to be read is not written to any more, either.
+    pub(super) fn unreadable(&self, trouble: &Trouble) -> StorageError {
+        if trouble.is_io {
+            self.fail(&trouble.to_string());
+            StorageError::WritesRefused
+        } else {
+            StorageError::Unreadable(trouble.to_string())
+        }
+    }
+
     /// Completes when everything that was applied before this call is on disk.
     pub(super) async fn sync(&self) -> Result<(), StorageError> {
         let (done, durable) = oneshot::channel();
@@ -139,9 +149,9 @@ fn run(disk: &mut Disk, waiting: &mpsc::Receiver<Waiting>, has_failed: &AtomicBo
 fn watch(counter: &sled::Tree, ended: &mpsc::Receiver<()>) {
     while ended.recv_timeout(PERIOD) == Err(mpsc::RecvTimeoutError::Timeout) {
         if is_somebody_stuck()
-            && let Err(reason) = shielded(|| counter.insert(WATCHDOG, &[]))
+            && let Err(trouble) = shielded(|| counter.insert(WATCHDOG, &[]))
         {
-            tracing::debug!(reason, "those who slept in the database were woken");
+            tracing::debug!(%trouble, "those who slept in the database were woken");
         }
     }
 }
@@ -162,7 +172,7 @@ fn note_failure(has_failed: &AtomicBool, reason: &str) {
     if !has_failed.swap(true, Ordering::AcqRel) {
         tracing::error!(
             reason,
-            "a write to the store failed: no more writes are taken; \
+            "the disk failed: no more writes are taken; \
              make room or mend the disk, then restart the node"
         );
     }

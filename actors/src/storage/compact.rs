@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::committer::COMMITS;
 use super::mark::{Mark, MarkFile};
 use super::open::{NAME, configuration, open_when_closed, sync_all_files, wait_until_closed};
-use super::shield::{let_go, shielded};
+use super::shield::{Trouble, let_go, shielded};
 use super::{OpenError, Storage, sync_directory};
 
 /// How many records are copied in one batch.
@@ -39,9 +39,9 @@ impl Storage {
             path: directory.clone(),
             error,
         };
-        let damaged = |reason: String| OpenError::Damaged {
+        let damaged = |trouble: Trouble| OpenError::Damaged {
             path: old.clone(),
-            reason,
+            reason: trouble.to_string(),
         };
         let before = size_of(&old).map_err(at)?;
         remove(&new).map_err(at)?;
@@ -64,7 +64,10 @@ impl Storage {
         let again = shielded(|| digest_of(&*open_when_closed(&config)?)).map_err(damaged)?;
         wait_until_closed(&new.join("db")).map_err(at)?;
         if again != (records, digest) {
-            return Err(damaged("its copy is not the same".to_owned()));
+            return Err(OpenError::Damaged {
+                path: old,
+                reason: "its copy is not the same".to_owned(),
+            });
         }
         sync_all_files(&new).map_err(at)?;
         let_go(self);

@@ -58,8 +58,8 @@ pub struct Storage {
 /// What can go wrong with the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
-    /// A write or an fsync failed, now or earlier: nothing is written until a restart.
-    #[error("the store takes no writes since one of them failed")]
+    /// The disk refused something, now or earlier: nothing is written until a restart.
+    #[error("the store takes no writes since the disk failed")]
     WritesRefused,
     /// The store could not be read.
     #[error("the store cannot be read: {0}")]
@@ -96,7 +96,8 @@ impl Storage {
         }
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(past) = past.as_mut() {
-            past.remember(&self.tree, writes)?;
+            let remembered = past.remember(&self.tree, writes);
+            remembered.map_err(|trouble| self.committer.unreadable(&trouble))?;
         }
         let mut batch = sled::Batch::default();
         for (key, value) in &writes.0 {
@@ -114,8 +115,8 @@ impl Storage {
             }
             Ok(())
         });
-        applied.map_err(|error| {
-            self.committer.fail(&error);
+        applied.map_err(|trouble| {
+            self.committer.fail(&trouble.to_string());
             StorageError::WritesRefused
         })
     }
@@ -127,18 +128,18 @@ impl Storage {
 
     /// The record at `key`, if there is one.
     pub fn get<R: Record>(&self, space: Space, key: &[u8]) -> Result<Option<R>, StorageError> {
-        let bytes = shielded(|| self.tree.get(space.key(key))).map_err(unreadable)?;
+        let bytes = self.read(|tree| tree.get(space.key(key)))?;
         bytes.map(|bytes| decode(space, &bytes)).transpose()
     }
 
     /// Whether there is a record at `key`.
     pub fn contains(&self, space: Space, key: &[u8]) -> Result<bool, StorageError> {
-        shielded(|| self.tree.contains_key(space.key(key))).map_err(unreadable)
+        self.read(|tree| tree.contains_key(space.key(key)))
     }
 
     /// The record at `key` as the bytes that are stored.
     pub fn get_bytes(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let bytes = shielded(|| self.tree.get(space.key(key))).map_err(unreadable)?;
+        let bytes = self.read(|tree| tree.get(space.key(key)))?;
         Ok(bytes.map(|bytes| bytes.to_vec()))
     }
 
@@ -149,8 +150,9 @@ impl Storage {
         space: Space,
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StorageError>> + use<> {
-        Shielded(self.tree.scan_prefix(space.key(prefix))).map(|entry| {
-            let (key, value) = entry.map_err(unreadable)?;
+        let committer = Arc::clone(&self.committer);
+        Shielded(self.tree.scan_prefix(space.key(prefix))).map(move |entry| {
+            let (key, value) = entry.map_err(|trouble| committer.unreadable(&trouble))?;
             Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
         })
     }
@@ -174,7 +176,7 @@ impl Storage {
         let mut unknown = Vec::new();
         for number in (0..=u8::MAX).filter(|number| Space::numbered(*number).is_none()) {
             if let Some(found) = Shielded(self.tree.scan_prefix([number])).next() {
-                found.map_err(unreadable)?;
+                found.map_err(|trouble| self.committer.unreadable(&trouble))?;
                 unknown.push(number);
             }
         }
@@ -188,7 +190,7 @@ impl Storage {
         space: Space,
         prefix: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> + use<R> {
-        records(space, self.tree.scan_prefix(space.key(prefix)))
+        self.records(space, self.tree.scan_prefix(space.key(prefix)))
     }
 
     /// All records with `from` ≤ key ≤ `to`, in the order of their keys; each key without its
@@ -199,25 +201,30 @@ impl Storage {
         from: &[u8],
         to: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> + use<R> {
-        records(space, self.tree.range(space.key(from)..=space.key(to)))
+        self.records(space, self.tree.range(space.key(from)..=space.key(to)))
     }
-}
 
-fn records<R: Record>(
-    space: Space,
-    entries: sled::Iter,
-) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> {
-    Shielded(entries).map(move |entry| {
-        let (key, value) = entry.map_err(unreadable)?;
-        let key = key.get(1..).unwrap_or_default().to_vec();
-        Ok((key, decode(space, &value)?))
-    })
+    fn records<R: Record>(
+        &self,
+        space: Space,
+        entries: sled::Iter,
+    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> + use<R> {
+        let committer = Arc::clone(&self.committer);
+        Shielded(entries).map(move |entry| {
+            let (key, value) = entry.map_err(|trouble| committer.unreadable(&trouble))?;
+            let key = key.get(1..).unwrap_or_default().to_vec();
+            Ok((key, decode(space, &value)?))
+        })
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&sled::Tree) -> Result<T, sled::Error>,
+    ) -> Result<T, StorageError> {
+        shielded(|| read(&self.tree)).map_err(|trouble| self.committer.unreadable(&trouble))
+    }
 }
 
 fn decode<R: Record>(space: Space, bytes: &[u8]) -> Result<R, StorageError> {
     R::from_bytes(bytes).map_err(|error| StorageError::Damaged { space, error })
-}
-
-fn unreadable(reason: String) -> StorageError {
-    StorageError::Unreadable(reason)
 }

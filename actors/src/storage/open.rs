@@ -10,7 +10,7 @@ use rand_core::{OsRng, RngCore as _};
 
 use super::committer::{COMMITS, Committer, Disk};
 use super::mark::{Mark, MarkFile};
-use super::shield::{let_go, shielded};
+use super::shield::{Trouble, let_go, shielded};
 use super::{Storage, compact, create_private, log_file, sync_directory};
 
 /// Where the database's name for itself stands, beside the counter.
@@ -122,9 +122,9 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
         // Its creation was interrupted, before anything could be written to it.
         fs::remove_dir_all(&database).map_err(at)?;
     }
-    let damaged = |reason: String| OpenError::Damaged {
+    let damaged = |trouble: Trouble| OpenError::Damaged {
         path: database.clone(),
-        reason,
+        reason: trouble.to_string(),
     };
     if !is_new {
         check_files(&database, &mark)?;
@@ -203,9 +203,9 @@ fn agree(
             counter.insert(COMMITS, &mark.commits.to_be_bytes())?;
             counter.flush()
         });
-        return written.map(drop).map_err(|reason| OpenError::Damaged {
+        return written.map(drop).map_err(|trouble| OpenError::Damaged {
             path: database.to_owned(),
-            reason,
+            reason: trouble.to_string(),
         });
     }
     if found.name.as_deref() != Some(&mark.database) {

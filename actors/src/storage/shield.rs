@@ -1,17 +1,44 @@
 //! sled behind a shield: it asserts where its files are damaged, so its panics are errors, too.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// What sled does, its errors as text. What a panic leaves locked or half done is sled's own memory,
+/// What sled says against something.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    text: String,
+    /// Whether the disk refused something, now or, for writes, earlier.
+    pub(super) is_io: bool,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl From<sled::Error> for Trouble {
+    fn from(error: sled::Error) -> Self {
+        Self {
+            text: error.to_string(),
+            is_io: matches!(error, sled::Error::Io(_)),
+        }
+    }
+}
+
+/// What sled does. What a panic leaves locked or half done is sled's own memory,
 /// not ours.
-pub(super) fn shielded<T>(action: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String> {
+pub(super) fn shielded<T>(action: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, Trouble> {
     let entered = Entered::now();
     let done = catch_unwind(AssertUnwindSafe(action));
     drop(entered);
     match done {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err("sled gave up".to_owned()),
+        Ok(done) => done.map_err(Trouble::from),
+        Err(_) => Err(Trouble {
+            text: "sled gave up".to_owned(),
+            is_io: false,
+        }),
     }
 }
 
@@ -64,8 +91,8 @@ pub(super) fn let_go<T>(handle: T) {
         drop(handle);
         Ok(())
     });
-    if let Err(reason) = dropped {
-        tracing::error!(reason, "the database was not closed well");
+    if let Err(trouble) = dropped {
+        tracing::error!(%trouble, "the database was not closed well");
     }
 }
 
@@ -73,7 +100,7 @@ pub(super) fn let_go<T>(handle: T) {
 pub(super) struct Shielded(pub(super) sled::Iter);
 
 pub(super) type KeyValue = (sled::IVec, sled::IVec);
-pub(super) type Entry = Result<KeyValue, String>;
+pub(super) type Entry = Result<KeyValue, Trouble>;
 
 impl Shielded {
     fn step(

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use super::shield::shielded;
-use super::{Space, Storage, StorageError, WriteSet, unreadable};
+use super::shield::{Trouble, shielded};
+use super::{Space, Storage, StorageError, WriteSet};
 
 /// How many records are read at once; writers wait meanwhile.
 const AT_ONCE: usize = 256;
@@ -34,14 +34,10 @@ pub type RawRecord = (Space, Vec<u8>, Vec<u8>);
 
 impl Past {
     /// Keeps the values that `writes` is about to replace.
-    pub(super) fn remember(
-        &mut self,
-        tree: &sled::Tree,
-        writes: &WriteSet,
-    ) -> Result<(), StorageError> {
+    pub(super) fn remember(&mut self, tree: &sled::Tree, writes: &WriteSet) -> Result<(), Trouble> {
         for (key, _) in &writes.0 {
             if *key >= self.reached && !self.replaced.contains_key(key) {
-                let value = shielded(|| tree.get(key)).map_err(unreadable)?;
+                let value = shielded(|| tree.get(key))?;
                 self.replaced
                     .insert(key.clone(), value.map(|value| value.to_vec()));
             }
@@ -102,7 +98,7 @@ impl Snapshot {
             let entries = tree.range(past.reached.clone()..).take(AT_ONCE);
             entries.collect::<Result<Vec<_>, _>>()
         });
-        let read = read.map_err(unreadable)?;
+        let read = read.map_err(|trouble| self.storage.committer.unreadable(&trouble))?;
         let mut entries: BTreeMap<_, _> = read
             .iter()
             .map(|(key, value)| (key.to_vec(), value.to_vec()))

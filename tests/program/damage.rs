@@ -1,0 +1,148 @@
+//! Bits flip and files are cut while a node is off: it then refuses to start, or refuses an answer,
+//! or nothing has changed. It never gives a wrong answer.
+//!
+//! (That the store itself notices damage of `db/` and `mark` is tested where it is.)
+
+use std::path::Path;
+use std::sync::Arc;
+
+use antiphon::config::{Config, Sources};
+use antiphon::node::Node;
+use antiphon_actors::clock::SystemClock;
+use reqwest::Method;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::program::Place;
+use super::random::Random;
+use super::workload::{CONFIG, Ledger};
+use crate::support::node::DOMAIN;
+use crate::support::{Api, Session};
+
+/// Everything that is asked: a path below `/p2core`, and with whose token.
+struct Questions {
+    asked: Vec<(String, Option<Session>)>,
+    answers: Vec<Value>,
+}
+
+impl Questions {
+    async fn ask(api: &Api, path: &str, session: Option<&Session>) -> (u16, Value) {
+        let request = api.request(Method::GET, path);
+        let request = match session {
+            Some(session) => request.bearer_auth(&session.token),
+            None => request,
+        };
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap())
+    }
+}
+
+/// A node with some history, what it answers, and its files after a stop.
+async fn filled(place: &Place) -> Questions {
+    std::fs::write(place.path("config.toml"), CONFIG).unwrap();
+    let ledger = Ledger::new();
+    let program = place.start();
+    let people = ledger.people(&program.api).await;
+    place.ok(&["user", "grant-admin", "admin"]);
+    let tasks = ledger.work(&program.api, &people, 0);
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    program.kill();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let mut program = place.start();
+    let mut asked = vec![
+        ("/key/server".to_owned(), None),
+        ("/keypackage/@me".to_owned(), Some(people.alice.clone())),
+    ];
+    let users = place.ok(&["user", "list", "--json"]);
+    let users: Vec<Value> = serde_json::from_str(&users).unwrap();
+    let keys = place.ok(&["key", "history", "--json"]);
+    let keys: Vec<Value> = serde_json::from_str(&keys).unwrap();
+    for key in &keys {
+        asked.push((format!("/key/server?timestamp={}", key["since"]), None));
+    }
+    for user in &users {
+        let fid = user["fid"].as_str().unwrap();
+        asked.push((format!("/key/user/{fid}"), None));
+        for key in keys.iter().step_by(1 + keys.len() / 4) {
+            let at = &key["since"];
+            asked.push((format!("/key/user/{fid}?timestamp={at}"), None));
+        }
+    }
+    let mut answers = Vec::new();
+    for (path, session) in &asked {
+        let (status, answer) = Questions::ask(&program.api, path, session.as_ref()).await;
+        assert!(status < 500, "{path}: {answer}");
+        answers.push(answer);
+    }
+    program.send("-TERM");
+    assert_eq!(program.wait(), Some(0));
+    Questions { asked, answers }
+}
+
+/// Starts a node on damaged files and asks it everything; whether it started and answered all.
+async fn outcome(data: &Path, questions: &Questions) -> Result<&'static str, String> {
+    let mut sources = Sources::default();
+    for (key, value) in [
+        ("domain", DOMAIN),
+        ("data_dir", data.to_str().unwrap()),
+        ("listen.address", "127.0.0.1:0"),
+        ("key_packages.claims_per_minute", "0"),
+    ] {
+        sources.add_flag("test", key, value).unwrap();
+    }
+    let config = Config::from_sources(&sources).unwrap();
+    let Ok(node) = Node::start(&config, Arc::new(SystemClock)).await else {
+        return Ok("refused to start");
+    };
+    let api = Api::new(format!("http://{}", node.address), DOMAIN);
+    let mut outcome = Ok("harmless");
+    for ((path, session), expected) in questions.asked.iter().zip(&questions.answers) {
+        let (status, answer) = Questions::ask(&api, path, session.as_ref()).await;
+        if status == 500 {
+            outcome = outcome.map(|_| "refused an answer");
+        } else if answer != *expected {
+            outcome = Err(format!("{path}: {answer} instead of {expected}"));
+        }
+    }
+    node.stop().await;
+    outcome
+}
+
+#[actix_web::test]
+async fn damaged_files_give_no_wrong_answer() {
+    let place = Place::new();
+    let questions = filled(&place).await;
+    let key = super::program::key_files(&place.data()).swap_remove(0);
+    let key = format!("keys/{}", key.file_name().unwrap().to_str().unwrap());
+    let mut random = Random::new(5);
+    for file in ["db/db", "node", &key] {
+        let bytes = std::fs::read(place.data().join(file)).unwrap();
+        let mut outcomes = std::collections::BTreeMap::<_, u32>::new();
+        for attempt in 0..200 {
+            let at = usize::try_from(random.below(bytes.len() as u64)).unwrap();
+            let mut damaged = bytes.clone();
+            if attempt % 4 == 3 {
+                damaged.truncate(at);
+            } else {
+                damaged[at] ^= 1 << random.below(8);
+            }
+            let copy = TempDir::new().unwrap();
+            let copied = std::process::Command::new("cp")
+                .arg("-a")
+                .args([place.data(), copy.path().join("data")])
+                .status();
+            assert!(copied.unwrap().success());
+            let data = copy.path().join("data");
+            std::fs::write(data.join(file), damaged).unwrap();
+            match outcome(&data, &questions).await {
+                Ok(outcome) => *outcomes.entry(outcome).or_default() += 1,
+                Err(what) => panic!("{file} at {at} (attempt {attempt}): {what}"),
+            }
+        }
+        println!("{file}: {outcomes:?}");
+        assert!(outcomes["refused to start"] > 20, "{file}: {outcomes:?}");
+    }
+}

@@ -1,0 +1,155 @@
+//! Data directories of other versions.
+//!
+//! `format-1.tar.gz` was written by the last version that wrote format 1: the user alice (an
+//! administrator), and two server keys.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::program::Place;
+use crate::support::ClientKey;
+
+const BACKUP: &str = "data/before-format-2.backup";
+
+fn old_place() -> Place {
+    let place = Place::new();
+    std::fs::write(place.path("config.toml"), "domain = \"a.example\"\n").unwrap();
+    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/format-1.tar.gz");
+    let unpacked = Command::new("tar")
+        .current_dir(place.folder.path())
+        .args(["xzf", archive])
+        .status();
+    assert!(unpacked.unwrap().success());
+    place
+}
+
+async fn check(place: &Place) {
+    let program = place.start();
+    let key = ClientKey::ed25519();
+    let session = program.api.trust("alice", "desk", &key).await;
+    assert_eq!(session.fid, "alice@a.example");
+    let history = place.ok(&["key", "history", "--json"]);
+    let history: Vec<Value> = serde_json::from_str(&history).unwrap();
+    // And one more, once the newest has ended.
+    assert!(history.len() >= 2, "{history:?}");
+    program.kill();
+    place.ok(&["verify"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_format_is_backed_up_and_brought_up_to_date() {
+    let place = old_place();
+    check(&place).await;
+    let stamp = std::fs::read_to_string(place.path("data/node")).unwrap();
+    assert!(
+        stamp.starts_with("format = 2\ndomain = \"a.example\"\n"),
+        "{stamp}"
+    );
+    let mode = std::fs::metadata(place.path(BACKUP))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let verified = place.ok(&["backup", "--verify", BACKUP]);
+    assert!(
+        verified.contains("log entries                  2\n"),
+        "{verified}"
+    );
+
+    // Interrupted before its end, it is done again.
+    std::fs::write(
+        place.path("data/node"),
+        "format = 1\ndomain = \"a.example\"\n",
+    )
+    .unwrap();
+    let program = place.start();
+    assert!(
+        place.log().contains("brought to a newer format"),
+        "{}",
+        place.log()
+    );
+    program.kill();
+    assert!(std::fs::read_to_string(place.path("data/node")).unwrap() == stamp);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verify_brings_an_older_format_up_to_date_too() {
+    let place = old_place();
+    place.ok(&["verify"]);
+    assert!(place.path(BACKUP).exists());
+    check(&place).await;
+}
+
+#[test]
+fn a_newer_format_is_refused_with_the_version_it_needs() {
+    let place = old_place();
+    let newer = "format = 3\ndomain = \"a.example\"\nwritten_by = \"9.8.7\"\n";
+    std::fs::write(place.path("data/node"), newer).unwrap();
+    for command in ["serve", "verify", "repair-indexes", "compact"] {
+        let line = place.fails(&[command], 1);
+        assert!(line.contains("install antiphon 9.8.7 or newer"), "{line}");
+    }
+    assert_eq!(
+        std::fs::read_to_string(place.path("data/node")).unwrap(),
+        newer
+    );
+}
+
+/// A directory that was changed as a whole and not to the end.
+#[test]
+fn an_interrupted_change_of_everything_is_not_started_on() {
+    let place = old_place();
+    place.ok(&["verify"]);
+    let unfinished = place.path("data/unfinished");
+    std::fs::write(&unfinished, "repair-indexes\n").unwrap();
+    let line = place.fails(&["serve"], 1);
+    assert!(line.contains("run: antiphon repair-indexes"), "{line}");
+    place.ok(&["repair-indexes"]);
+    assert!(!unfinished.exists());
+
+    std::fs::write(&unfinished, "restore\n").unwrap();
+    for command in ["serve", "verify", "repair-indexes"] {
+        let line = place.fails(&[command], 1);
+        assert!(line.contains("remove it and restore again"), "{line}");
+    }
+}
+
+#[test]
+fn a_lost_mark_is_replaced_only_by_repair() {
+    let place = old_place();
+    place.ok(&["verify"]);
+    std::fs::remove_file(place.path("data/mark")).unwrap();
+    let line = place.fails(&["serve"], 1);
+    assert!(line.contains("antiphon repair-indexes"), "{line}");
+    place.ok(&["repair-indexes"]);
+    place.ok(&["verify"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compaction_loses_nothing_wherever_it_is_interrupted() {
+    let place = old_place();
+    place.ok(&["verify"]);
+    let before = place.ok(&["export"]);
+    place.ok(&["compact"]);
+    assert_eq!(place.ok(&["export"]), before);
+    place.ok(&["verify"]);
+
+    // What an interruption leaves: an incomplete copy; the old one put aside; both in place.
+    let data = place.data();
+    std::fs::create_dir(data.join("db.new")).unwrap();
+    std::fs::write(data.join("db.new/db"), "half").unwrap();
+    assert_eq!(place.ok(&["export"]), before);
+    assert!(!data.join("db.new").exists());
+
+    let copied = Command::new("cp")
+        .arg("-a")
+        .args([data.join("db"), data.join("db.new")])
+        .status();
+    assert!(copied.unwrap().success());
+    std::fs::rename(data.join("db"), data.join("db.old")).unwrap();
+    assert_eq!(place.ok(&["export"]), before);
+    assert!(!data.join("db.old").exists() && !data.join("db.new").exists());
+    check(&place).await;
+}
