@@ -1,7 +1,7 @@
 //! Backups: everything that must outlive a disk, as of one instant, in one file.
 //!
 //! A restored node is an older state of itself. So what may be used once, or may have been taken
-//! back since, is not in a backup ([`is_kept`]): one-time packages, tokens, invites, challenges.
+//! back since, is not in a backup (`is_kept`): one-time packages, tokens, invites, challenges.
 //! What is derived is not in it either; it is rebuilt.
 
 mod format;
