@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use antiphon_protocol::Domain;
 
@@ -13,6 +14,9 @@ use super::{create_private, sync_directory, write_durably};
 ///
 /// 1: without `mark`. 2: with it.
 pub const FORMAT: u32 = 2;
+
+/// How often the lock is tried, 10 ms apart.
+const LOCK_ATTEMPTS: u32 = 30;
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -183,15 +187,21 @@ impl DataDir {
             .mode(0o600)
             .open(path.join("lock"))
             .map_err(at)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                format: None,
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(at(error)),
+        // Somebody who is just ending, or starting another program, lets go in a moment.
+        for _ in 0..LOCK_ATTEMPTS {
+            match lock.try_lock() {
+                Ok(()) => {
+                    return Ok(Self {
+                        path: path.to_owned(),
+                        format: None,
+                        _lock: lock,
+                    });
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+                Err(TryLockError::Error(error)) => return Err(at(error)),
+            }
         }
+        Err(DataDirError::InUse(path.to_owned()))
     }
 
     /// Notes that all of the directory is about to change.
