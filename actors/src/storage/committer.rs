@@ -1,20 +1,36 @@
-//! The committer: one thread that makes applied writes durable, for everybody who waits, at once.
+//! The committer: one thread that writes what was decided and makes it durable, for everybody who
+//! waits, at once.
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::StorageError;
 use super::mark::{Mark, MarkFile};
+use super::pending::{Changes, Pending};
 use super::shield::{Trouble, is_somebody_stuck, let_go, shielded};
+use super::snapshot::Past;
+use super::{StorageError, WriteSet};
 
-type Waiting = oneshot::Sender<Result<(), StorageError>>;
+/// A commit on its way.
+struct Order {
+    number: u64,
+    changes: Changes,
+    done: oneshot::Sender<Result<(), StorageError>>,
+}
+
+/// How those who commit send their orders: in the order of their numbers.
+#[derive(Debug)]
+struct Queue {
+    orders: mpsc::Sender<Order>,
+    newest: u64,
+}
 
 /// How often the watchdog looks.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -22,7 +38,8 @@ const PERIOD: Duration = Duration::from_millis(500);
 /// A handle to the threads; dropping it ends them and closes the database.
 #[derive(Debug)]
 pub(super) struct Committer {
-    queue: Option<mpsc::Sender<Waiting>>,
+    queue: Mutex<Option<Queue>>,
+    pending: Arc<Pending>,
     has_failed: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -31,6 +48,9 @@ pub(super) struct Committer {
 #[derive(Debug)]
 pub(super) struct Disk {
     pub(super) db: sled::Db,
+    pub(super) pending: Arc<Pending>,
+    /// For the snapshot in progress, if there is one.
+    pub(super) past: Arc<Mutex<Option<Past>>>,
     /// The tree beside the records that counts the commits.
     pub(super) counter: sled::Tree,
     /// The file that holds every tree of `db`.
@@ -46,6 +66,33 @@ const WATCHDOG: &[u8] = b"watchdog";
 pub(super) const COMMITS: &[u8] = b"commits";
 
 impl Disk {
+    /// Puts changes into the database, all of them or none.
+    fn apply(&self, changes: &Changes) -> Result<(), Trouble> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(past) = past.as_mut() {
+            past.remember(&self.db, changes)?;
+        }
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key.as_slice(), value),
+                None => batch.remove(key.as_slice()),
+            }
+        }
+        shielded(|| {
+            self.db.apply_batch(batch)?;
+            // A page that has grown or shrunk too much is split or merged by whoever comes to it
+            // next. Were that a reader after a write has failed, sled would refuse it, too.
+            for key in changes.keys() {
+                self.db.contains_key(key)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Makes everything that was applied durable: counted, written, fsync'ed and marked.
     fn sync(&mut self) -> io::Result<()> {
         self.mark.commits += 1;
@@ -64,7 +111,8 @@ impl Disk {
 impl Committer {
     /// Starts the threads.
     pub(super) fn start(mut disk: Disk) -> io::Result<Self> {
-        let (queue, waiting) = mpsc::channel::<Waiting>();
+        let (orders, waiting) = mpsc::channel();
+        let pending = Arc::clone(&disk.pending);
         let has_failed = Arc::new(AtomicBool::new(false));
         let counter = disk.counter.clone();
         let (alive, ended) = mpsc::channel::<()>();
@@ -85,7 +133,8 @@ impl Committer {
             })?,
         ];
         Ok(Self {
-            queue: Some(queue),
+            queue: Mutex::new(Some(Queue { orders, newest: 0 })),
+            pending,
             has_failed,
             threads,
         })
@@ -111,18 +160,40 @@ impl Committer {
         }
     }
 
-    /// Completes when everything that was applied before this call is on disk.
-    pub(super) async fn sync(&self) -> Result<(), StorageError> {
+    /// Takes in a commit: reads see it at once. What is returned completes when it is on disk.
+    pub(super) fn commit(
+        &self,
+        writes: WriteSet,
+    ) -> Result<oneshot::Receiver<Result<(), StorageError>>, StorageError> {
+        if self.has_failed() {
+            return Err(StorageError::WritesRefused);
+        }
+        let changes: Changes = writes
+            .0
+            .into_iter()
+            .map(|(key, value)| (key, value.map(sled::IVec::from)))
+            .collect();
         let (done, durable) = oneshot::channel();
-        let queue = self.queue.as_ref().ok_or(StorageError::WritesRefused)?;
-        queue.send(done).map_err(|_| StorageError::WritesRefused)?;
-        durable.await.map_err(|_| StorageError::WritesRefused)?
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queue.as_mut().ok_or(StorageError::WritesRefused)?;
+        queue.newest += 1;
+        let number = queue.newest;
+        self.pending.add(number, &changes);
+        let order = Order {
+            number,
+            changes,
+            done,
+        };
+        let sent = queue.orders.send(order);
+        sent.map_err(|_| StorageError::WritesRefused)?;
+        Ok(durable)
     }
 }
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        drop(self.queue.take());
+        let queue = self.queue.get_mut();
+        drop(queue.unwrap_or_else(PoisonError::into_inner).take());
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("the committer ended in a panic");
@@ -131,15 +202,22 @@ impl Drop for Committer {
     }
 }
 
-fn run(disk: &mut Disk, waiting: &mpsc::Receiver<Waiting>, has_failed: &AtomicBool) {
-    // One alone waits for one fsync, not for a timer; all who come during an fsync share the next.
+fn run(disk: &mut Disk, waiting: &mpsc::Receiver<Order>, has_failed: &AtomicBool) {
+    // One alone waits for one fsync, not for a timer; all who come meanwhile share the next write
+    // and the next fsync.
     while let Ok(first) = waiting.recv() {
-        let mut group = vec![first];
-        group.extend(waiting.try_iter());
-        let outcome = make_durable(disk, has_failed);
-        for one in group {
+        let mut changes = Changes::new();
+        let mut waiters = Vec::new();
+        let mut newest = 0;
+        for mut order in iter::once(first).chain(waiting.try_iter()) {
+            changes.append(&mut order.changes);
+            newest = order.number;
+            waiters.push(order.done);
+        }
+        let outcome = make_durable(disk, &changes, newest, has_failed);
+        for waiter in waiters {
             // Whoever has stopped waiting does not need to know.
-            let _ = one.send(outcome.clone());
+            let _ = waiter.send(outcome.clone());
         }
     }
 }
@@ -156,16 +234,26 @@ fn watch(counter: &sled::Tree, ended: &mpsc::Receiver<()>) {
     }
 }
 
-fn make_durable(disk: &mut Disk, has_failed: &AtomicBool) -> Result<(), StorageError> {
+fn make_durable(
+    disk: &mut Disk,
+    changes: &Changes,
+    newest: u64,
+    has_failed: &AtomicBool,
+) -> Result<(), StorageError> {
     // After a failed fsync the kernel may drop what it could not write, so trying again would
     // report success for lost data.
-    if has_failed.load(Ordering::Acquire) {
-        return Err(StorageError::WritesRefused);
-    }
-    disk.sync().map_err(|error| {
-        note_failure(has_failed, &error.to_string());
-        StorageError::WritesRefused
-    })
+    let applied = if has_failed.load(Ordering::Acquire) {
+        Err("it failed before".to_owned())
+    } else {
+        disk.apply(changes).map_err(|trouble| trouble.to_string())
+    };
+    disk.pending.forget(changes, newest);
+    applied
+        .and_then(|()| disk.sync().map_err(|error| error.to_string()))
+        .map_err(|reason| {
+            note_failure(has_failed, &reason);
+            StorageError::WritesRefused
+        })
 }
 
 fn note_failure(has_failed: &AtomicBool, reason: &str) {

@@ -13,6 +13,7 @@ mod files;
 mod log_file;
 mod mark;
 mod open;
+mod pending;
 mod record;
 mod shield;
 mod snapshot;
@@ -23,7 +24,7 @@ mod write_set;
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use committer::Committer;
 pub use compact::Compacted;
@@ -31,6 +32,7 @@ pub use data_dir::{DataDir, DataDirError, FORMAT, Unfinished};
 pub(crate) use files::write_durably;
 use files::{create_private, sync_directory};
 pub use open::OpenError;
+use pending::{Merged, Pending};
 pub use record::{Record, RecordError};
 use shield::{Shielded, shielded};
 use snapshot::Past;
@@ -47,7 +49,9 @@ pub struct Storage {
     tree: sled::Tree,
     /// The tree beside it, of the committer.
     counter: sled::Tree,
-    /// For the snapshot in progress, if there is one; locked while anybody writes.
+    /// What is decided and not in `tree` yet.
+    pending: Arc<Pending>,
+    /// For the snapshot in progress, if there is one.
     past: Arc<Mutex<Option<Past>>>,
     directory: PathBuf,
     cache_mib: u64,
@@ -75,50 +79,14 @@ pub enum StorageError {
 }
 
 impl Storage {
-    /// Applies `writes` at once, so that later reads by anybody see them, and returns a future
-    /// that completes when they are on disk. Nobody may be told of them before that.
-    #[allow(clippy::needless_pass_by_value)] // Whoever commits is done with them.
+    /// Takes `writes` in, so that later reads by anybody see them, and returns a future that
+    /// completes when they are on disk. Nobody may be told of them before that.
     pub fn commit(
         &self,
         writes: WriteSet,
     ) -> impl Future<Output = Result<(), StorageError>> + use<> {
-        let applied = self.apply(&writes);
-        let committer = Arc::clone(&self.committer);
-        async move {
-            applied?;
-            committer.sync().await
-        }
-    }
-
-    fn apply(&self, writes: &WriteSet) -> Result<(), StorageError> {
-        if self.committer.has_failed() {
-            return Err(StorageError::WritesRefused);
-        }
-        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(past) = past.as_mut() {
-            let remembered = past.remember(&self.tree, writes);
-            remembered.map_err(|trouble| self.committer.unreadable(&trouble))?;
-        }
-        let mut batch = sled::Batch::default();
-        for (key, value) in &writes.0 {
-            match value {
-                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
-                None => batch.remove(key.as_slice()),
-            }
-        }
-        let applied = shielded(|| {
-            self.tree.apply_batch(batch)?;
-            // A page that has grown or shrunk too much is split or merged by whoever comes to it
-            // next. Were that a reader after a write has failed, sled would refuse it, too.
-            for (key, _) in &writes.0 {
-                self.tree.contains_key(key)?;
-            }
-            Ok(())
-        });
-        applied.map_err(|trouble| {
-            self.committer.fail(&trouble.to_string());
-            StorageError::WritesRefused
-        })
+        let durable = self.committer.commit(writes);
+        async move { durable?.await.map_err(|_| StorageError::WritesRefused)? }
     }
 
     /// Whether writes are taken: none are after one has failed.
@@ -126,20 +94,26 @@ impl Storage {
         !self.committer.has_failed()
     }
 
+    /// Whether something is decided and not in the database yet.
+    #[cfg(test)]
+    fn is_writing(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// The record at `key`, if there is one.
     pub fn get<R: Record>(&self, space: Space, key: &[u8]) -> Result<Option<R>, StorageError> {
-        let bytes = self.read(|tree| tree.get(space.key(key)))?;
+        let bytes = self.read(&space.key(key))?;
         bytes.map(|bytes| decode(space, &bytes)).transpose()
     }
 
     /// Whether there is a record at `key`.
     pub fn contains(&self, space: Space, key: &[u8]) -> Result<bool, StorageError> {
-        self.read(|tree| tree.contains_key(space.key(key)))
+        Ok(self.read(&space.key(key))?.is_some())
     }
 
     /// The record at `key` as the bytes that are stored.
     pub fn get_bytes(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let bytes = self.read(|tree| tree.get(space.key(key)))?;
+        let bytes = self.read(&space.key(key))?;
         Ok(bytes.map(|bytes| bytes.to_vec()))
     }
 
@@ -151,7 +125,8 @@ impl Storage {
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StorageError>> + use<> {
         let committer = Arc::clone(&self.committer);
-        Shielded(self.tree.scan_prefix(space.key(prefix))).map(move |entry| {
+        let prefix = space.key(prefix);
+        Merged::with_prefix(&self.tree, &self.pending, &prefix).map(move |entry| {
             let (key, value) = entry.map_err(|trouble| committer.unreadable(&trouble))?;
             Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
         })
@@ -190,7 +165,11 @@ impl Storage {
         space: Space,
         prefix: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> + use<R> {
-        self.records(space, self.tree.scan_prefix(space.key(prefix)))
+        let prefix = space.key(prefix);
+        self.records(
+            space,
+            Merged::with_prefix(&self.tree, &self.pending, &prefix),
+        )
     }
 
     /// All records with `from` ≤ key ≤ `to`, in the order of their keys; each key without its
@@ -201,27 +180,32 @@ impl Storage {
         from: &[u8],
         to: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> + use<R> {
-        self.records(space, self.tree.range(space.key(from)..=space.key(to)))
+        let (from, to) = (space.key(from), space.key(to));
+        self.records(
+            space,
+            Merged::between(&self.tree, &self.pending, &from, &to),
+        )
     }
 
     fn records<R: Record>(
         &self,
         space: Space,
-        entries: sled::Iter,
+        entries: Merged,
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> + use<R> {
         let committer = Arc::clone(&self.committer);
-        Shielded(entries).map(move |entry| {
+        entries.map(move |entry| {
             let (key, value) = entry.map_err(|trouble| committer.unreadable(&trouble))?;
             let key = key.get(1..).unwrap_or_default().to_vec();
             Ok((key, decode(space, &value)?))
         })
     }
 
-    fn read<T>(
-        &self,
-        read: impl FnOnce(&sled::Tree) -> Result<T, sled::Error>,
-    ) -> Result<T, StorageError> {
-        shielded(|| read(&self.tree)).map_err(|trouble| self.committer.unreadable(&trouble))
+    fn read(&self, key: &[u8]) -> Result<Option<sled::IVec>, StorageError> {
+        // In this order: what leaves the first is in the second by then.
+        if let Some(change) = self.pending.get(key) {
+            return Ok(change.value);
+        }
+        shielded(|| self.tree.get(key)).map_err(|trouble| self.committer.unreadable(&trouble))
     }
 }
 

@@ -163,8 +163,11 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
         }
     };
     let tree = (*db).clone();
+    let (pending, past) = (Arc::default(), Arc::default());
     let disk = Disk {
         db,
+        pending: Arc::clone(&pending),
+        past: Arc::clone(&past),
         counter: counter.clone(),
         log_file,
         mark_file,
@@ -173,7 +176,8 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
     Ok(Storage {
         tree,
         counter,
-        past: Arc::default(),
+        pending,
+        past,
         directory: directory.to_owned(),
         cache_mib,
         committer: Arc::new(Committer::start(disk).map_err(at)?),

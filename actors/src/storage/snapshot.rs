@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use super::pending::Changes;
 use super::shield::{Trouble, shielded};
 use super::{Space, Storage, StorageError, WriteSet};
 
@@ -33,9 +34,9 @@ pub struct Snapshot {
 pub type RawRecord = (Space, Vec<u8>, Vec<u8>);
 
 impl Past {
-    /// Keeps the values that `writes` is about to replace.
-    pub(super) fn remember(&mut self, tree: &sled::Tree, writes: &WriteSet) -> Result<(), Trouble> {
-        for (key, _) in &writes.0 {
+    /// Keeps the values that `changes` are about to replace.
+    pub(super) fn remember(&mut self, tree: &sled::Tree, changes: &Changes) -> Result<(), Trouble> {
+        for key in changes.keys() {
             if *key >= self.reached && !self.replaced.contains_key(key) {
                 let value = shielded(|| tree.get(key))?;
                 self.replaced
@@ -49,6 +50,8 @@ impl Past {
 impl Storage {
     /// Everything as it is now, all of it on disk. One at a time; `None` while there is another.
     pub async fn snapshot(&self) -> Result<Option<Snapshot>, StorageError> {
+        // What was committed before must be in the database, and so in the snapshot.
+        self.commit(WriteSet::new()).await?;
         let snapshot = {
             let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
             if past.is_some() {
@@ -60,7 +63,8 @@ impl Storage {
                 is_done: false,
             }
         };
-        self.committer.sync().await?;
+        // And what the database has by now must be on disk.
+        self.commit(WriteSet::new()).await?;
         Ok(Some(snapshot))
     }
 }

@@ -294,6 +294,48 @@ async fn a_snapshot_is_of_one_instant() {
     }
 }
 
+/// Whether it is in the database by then, or on its way.
+#[tokio::test]
+async fn what_was_decided_is_seen_at_once() {
+    let place = TempDir::new().unwrap();
+    let storage = Storage::open(place.path(), 8).unwrap();
+    let mut model = Model::new();
+    let mut random = Random(3);
+    let mut seen_on_its_way = false;
+    for round in 0..3000 {
+        for _ in 0..random.below(5) {
+            change(&storage, &mut model, &mut random, round);
+        }
+        seen_on_its_way |= storage.is_writing();
+        assert!(read(&storage).unwrap() == model, "round {round}");
+        let backwards = storage.scan::<Text>(Space::Users, &[]).rev();
+        let backwards: Vec<_> = backwards.collect::<Result<_, _>>().unwrap();
+        let expected = model.clone().into_iter().rev();
+        assert!(backwards.into_iter().eq(expected), "round {round}");
+        // From both ends towards a middle that is anywhere.
+        let (from, to) = (key(random.below(600)), key(600 + random.below(600)));
+        let mut range = storage.range::<Text>(Space::Users, &from, &to);
+        let expected = model.range(from.to_vec()..=to.to_vec());
+        let mut expected = expected.map(|(key, text)| (key.clone(), text.clone()));
+        for _ in 0..40 {
+            let (found, expected) = if random.below(2) == 0 {
+                (range.next(), expected.next())
+            } else {
+                (range.next_back(), expected.next_back())
+            };
+            assert_eq!(found.transpose().unwrap(), expected, "round {round}");
+        }
+        let one = key(random.below(1200));
+        let found = storage.get::<Text>(Space::Users, &one).unwrap();
+        assert_eq!(found.as_ref(), model.get(&one[..]), "round {round}");
+    }
+    assert!(seen_on_its_way);
+    storage.commit(WriteSet::new()).await.unwrap();
+    assert!(!storage.is_writing());
+    storage.close().unwrap();
+    assert!(read(&Storage::open(place.path(), 8).unwrap()).unwrap() == model);
+}
+
 fn change(storage: &Storage, model: &mut Model, random: &mut Random, round: u64) {
     let mut writes = WriteSet::new();
     for _ in 0..=random.below(3) {
@@ -307,6 +349,6 @@ fn change(storage: &Storage, model: &mut Model, random: &mut Random, round: u64)
             model.insert(key.to_vec(), text);
         }
     }
-    // Applied at once; that it becomes durable is not what this is about.
+    // Seen at once; that it becomes durable is not what this is about.
     drop(storage.commit(writes));
 }
