@@ -3,6 +3,7 @@
 //! Whoever has decided a write sees it at once, by looking here before looking in the database.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::Fuse;
 use std::ops::{Bound, RangeBounds};
 use std::sync::{PoisonError, RwLock};
 
@@ -72,7 +73,8 @@ impl Pending {
 
 /// Records in order, as they are about to be. Can be walked from both ends.
 pub(super) struct Merged {
-    stored: Shielded,
+    /// Fused: what comes into the tree later is among `changes`.
+    stored: Fuse<Shielded>,
     /// What was read ahead at either end.
     front: Option<Entry>,
     back: Option<Entry>,
@@ -101,7 +103,7 @@ impl Merged {
 
     fn new(stored: sled::Iter, changes: VecDeque<(Vec<u8>, Option<IVec>)>) -> Self {
         Self {
-            stored: Shielded(stored),
+            stored: Shielded(stored).fuse(),
             front: None,
             back: None,
             changes,

@@ -311,7 +311,8 @@ async fn what_was_decided_is_seen_at_once() {
         let backwards = storage.scan::<Text>(Space::Users, &[]).rev();
         let backwards: Vec<_> = backwards.collect::<Result<_, _>>().unwrap();
         let expected = model.clone().into_iter().rev();
-        assert!(backwards.into_iter().eq(expected), "round {round}");
+        let expected: Vec<_> = expected.collect();
+        assert_eq!(backwards, expected, "round {round}");
         // From both ends towards a middle that is anywhere.
         let (from, to) = (key(random.below(600)), key(600 + random.below(600)));
         let mut range = storage.range::<Text>(Space::Users, &from, &to);
