@@ -1,10 +1,10 @@
 //! The store: one sled tree, atomic writes, and an fsync before anybody is answered.
 //!
-//! All owners share one tree, each with key spaces of its own ([`Space`]). That makes whatever an
-//! operation changes one sled `Batch`, which is atomic, also when two owners are touched.
+//! All owners share one tree, each with key spaces of its own ([`Space`]), so that whatever an
+//! operation changes can go into one sled `Batch`, which is atomic, also when two owners are touched.
 //!
 //! sled's `flush` alone does not survive a power cut on Linux (it ends in `sync_file_range`), so
-//! the committer adds an fsync of its own. See `docs/decisions/0003-one-tree-and-a-committer.md`.
+//! the committer adds an fsync of its own. See `docs/decisions/`: 3, 9 and 10.
 
 mod committer;
 mod compact;
