@@ -33,6 +33,6 @@ pub mod key_manager;
 pub mod key_package_pool;
 pub mod storage;
 #[cfg(test)]
-mod test_support;
+mod tests;
 pub mod verify;
 pub mod workers;

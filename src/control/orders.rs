@@ -59,20 +59,14 @@ pub(super) async fn carry_out(
     request: Request,
     doors: &Doors,
 ) -> Result<(Value, Option<Chunks>), OrderError> {
-    match request {
+    let accounts = &doors.accounts;
+    let answer = match request {
         Request::Backup { passphrase } => {
             let passphrase = passphrase.map(Zeroizing::new);
             let (manifest, chunks) = streams::backup(passphrase, doors).await?;
-            Ok((json(manifest)?, Some(chunks)))
+            return Ok((json(manifest)?, Some(chunks)));
         }
-        Request::Export => Ok((Value::Null, Some(streams::export(doors).await?))),
-        request => Ok((answer(request, doors).await?, None)),
-    }
-}
-
-async fn answer(request: Request, doors: &Doors) -> Result<Value, OrderError> {
-    let accounts = &doors.accounts;
-    match request {
+        Request::Export => return Ok((Value::Null, Some(streams::export(doors).await?))),
         Request::UserAdd {
             name,
             password,
@@ -151,10 +145,9 @@ async fn answer(request: Request, doors: &Doors) -> Result<Value, OrderError> {
             });
             json(invites.collect::<Vec<_>>())
         }
-        // Answered with more than a value.
-        Request::Backup { .. } | Request::Export => Ok(Value::Null),
         Request::InviteRevoke { id } => json(accounts.send(RevokeInvite { id }).await??),
-    }
+    };
+    Ok((answer?, None))
 }
 
 fn json(value: impl Serialize) -> Result<Value, OrderError> {

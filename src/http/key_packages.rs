@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{Data, Json, Payload, Query};
+use actix_web::web::{Bytes, Data, Json, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use antiphon_actors::accounts::{Caller, FindUser};
 use antiphon_actors::cert_registry::{LiveCert, LiveCertOf};
@@ -41,8 +41,7 @@ pub(super) async fn publish(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
-    check_is_local(&caller, &doors)?;
-    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let body = body_of_local(&caller, &request, payload, &doors).await?;
     let texts: Vec<String> = serde_json::from_slice(&body).map_err(|_| {
         let message = "The body must be a JSON array of strings.".to_owned();
         ApiError::BadRequest(message)
@@ -69,8 +68,7 @@ pub(super) async fn put_last_resort(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
-    check_is_local(&caller, &doors)?;
-    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let body = body_of_local(&caller, &request, payload, &doors).await?;
     let texts = vec![body::parse_string(&body)?];
     let (cert, packages) = check(&caller, &doors, texts, KeyPackageUse::LastResort).await?;
     let session = caller.session;
@@ -130,6 +128,17 @@ pub(super) async fn claim(
     let packages = doors.key_packages.send(claim).await??;
     let packages = packages.iter().map(|package| base64::encode(package));
     Ok(Json(packages.collect()))
+}
+
+/// The body of a request that only this server's own people may make.
+async fn body_of_local(
+    caller: &Caller,
+    request: &HttpRequest,
+    payload: Payload,
+    doors: &Doors,
+) -> Result<Bytes, ApiError> {
+    check_is_local(caller, doors)?;
+    body::read(request, payload, doors.body_bytes).await
 }
 
 fn check_is_local(caller: &Caller, doors: &Doors) -> Result<(), ApiError> {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -38,8 +37,7 @@ async fn a_backup_of_a_busy_node_has_everything_that_was_acknowledged() {
     let busy = place();
     let ledger = Ledger::counting();
     let program = busy.start();
-    let people = ledger.people(&program.api).await;
-    busy.ok(&["user", "grant-admin", "admin"]);
+    let people = ledger.people(&busy, &program.api).await;
     let carols_key = ClientKey::ed25519();
     program.api.register("carol").await;
     let carol = program.api.trust("carol", "desk", &carols_key).await;
@@ -55,7 +53,7 @@ async fn a_backup_of_a_busy_node_has_everything_that_was_acknowledged() {
 
     for number in 0..20 {
         let tasks = ledger.work(&program.api, &people, number);
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        ledger.until_told(20).await;
         let name = format!("backup-{number}");
         let before = ledger.position();
         let backup = ["backup", &name, "--passphrase-file", "passphrase"];
@@ -113,6 +111,12 @@ async fn a_backup_is_refused_where_it_should_be() {
     from.ok(&["backup", "full", "--passphrase-file", "passphrase"]);
     let said = from.ok(&["backup", "without-key"]);
     assert!(said.contains("private key is NOT in it"), "{said}");
+    let has_key = |name| {
+        let backup = std::fs::read(from.path(name)).unwrap();
+        let mut windows = backup.windows(11);
+        windows.any(|window| window == b"PRIVATE KEY")
+    };
+    assert!(has_key("full") && !has_key("without-key"));
 
     // Not over something else, not with a weak passphrase, not into a running node.
     assert!(
@@ -155,6 +159,20 @@ async fn a_backup_is_refused_where_it_should_be() {
         from.fails(&into(&["backup", "--verify", "damaged"]), 1);
     }
     assert!(!from.path("other").exists());
+
+    // What a newer version made is left to that version.
+    let mut newer = bytes.clone();
+    newer[19] += 1;
+    std::fs::write(from.path("newer"), newer).unwrap();
+    let newer = into(&["restore", "newer", "--without-key"]);
+    assert!(from.fails(&newer, 1).contains("it has format 2"));
+    let format = b"\"data_format\":2";
+    let mut windows = bytes.windows(format.len());
+    let at = windows.position(|window| window == format).unwrap();
+    let mut of_newer = bytes.clone();
+    of_newer[at + format.len() - 1] = b'9';
+    std::fs::write(from.path("newer"), of_newer).unwrap();
+    assert!(from.fails(&newer, 1).contains("of a newer data directory"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,7 +241,7 @@ async fn an_export_has_the_log_and_can_be_checked_without_us() {
     let place = place();
     let ledger = Ledger::new();
     let program = place.start();
-    let people = ledger.people(&program.api).await;
+    let people = ledger.people(&place, &program.api).await;
     assert_eq!(program.api.end(&people.bob).await, 204);
     let online = place.ok(&["export"]);
     program.kill();

@@ -43,6 +43,7 @@ async fn no_package_is_given_out_twice_however_often_the_node_is_killed() {
         let claimers: Vec<_> = (0..16)
             .map(|_| tokio::spawn(claim_until_dead(program.api.clone(), bob.clone())))
             .collect();
+        // A kill at any instant, not at one that the node chooses.
         tokio::time::sleep(Duration::from_millis(OsRng.next_u64() % 128)).await;
         program.kill();
         kills += 1;

@@ -4,18 +4,14 @@
 //! (That the store itself notices damage of `db/` and `mark` is tested where it is.)
 
 use std::path::Path;
-use std::sync::Arc;
 
-use antiphon::config::{Config, Sources};
-use antiphon::node::Node;
-use antiphon_actors::clock::SystemClock;
 use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::program::Place;
+use super::program::{Place, start_here};
 use super::random::Random;
-use super::workload::{CONFIG, Ledger};
+use super::workload::{self, Ledger};
 use crate::support::node::DOMAIN;
 use crate::support::{Api, Session};
 
@@ -40,13 +36,11 @@ impl Questions {
 
 /// A node with some history, what it answers, and its files after a stop.
 async fn filled(place: &Place) -> Questions {
-    std::fs::write(place.path("config.toml"), CONFIG).unwrap();
     let ledger = Ledger::new();
     let program = place.start();
-    let people = ledger.people(&program.api).await;
-    place.ok(&["user", "grant-admin", "admin"]);
+    let people = ledger.people(place, &program.api).await;
     let tasks = ledger.work(&program.api, &people, 0);
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    ledger.until_told(600).await;
     program.kill();
     for task in tasks {
         task.await.unwrap();
@@ -84,17 +78,7 @@ async fn filled(place: &Place) -> Questions {
 
 /// Starts a node on damaged files and asks it everything; whether it started and answered all.
 async fn outcome(data: &Path, questions: &Questions) -> Result<&'static str, String> {
-    let mut sources = Sources::default();
-    for (key, value) in [
-        ("domain", DOMAIN),
-        ("data_dir", data.to_str().unwrap()),
-        ("listen.address", "127.0.0.1:0"),
-        ("key_packages.claims_per_minute", "0"),
-    ] {
-        sources.add_flag("test", key, value).unwrap();
-    }
-    let config = Config::from_sources(&sources).unwrap();
-    let Ok(node) = Node::start(&config, Arc::new(SystemClock)).await else {
+    let Ok(node) = start_here(data).await else {
         return Ok("refused to start");
     };
     let api = Api::new(format!("http://{}", node.address), DOMAIN);
@@ -113,7 +97,7 @@ async fn outcome(data: &Path, questions: &Questions) -> Result<&'static str, Str
 
 #[actix_web::test]
 async fn damaged_files_give_no_wrong_answer() {
-    let place = Place::new();
+    let place = workload::place();
     let questions = filled(&place).await;
     let key = super::program::key_files(&place.data()).swap_remove(0);
     let key = format!("keys/{}", key.file_name().unwrap().to_str().unwrap());

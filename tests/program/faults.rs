@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::disk::interposer;
 use super::program::{Place, Program};
-use super::workload::{CONFIG, Ledger, People};
+use super::workload::{self, Ledger, People};
 use crate::support::{PASSWORD, assert_refused};
 
 const EIO: i32 = 5;
@@ -28,12 +28,10 @@ const PLACES: [u32; 20] = [
 async fn a_disk_that_fails_costs_nothing_that_was_acknowledged() {
     let mut outcomes = Vec::new();
     for (errno, count) in [(EIO, 1), (ENOSPC, u32::MAX)] {
-        let place = Place::new();
-        std::fs::write(place.path("config.toml"), CONFIG).unwrap();
+        let place = workload::place();
         let ledger = Ledger::new();
         let program = place.start();
-        let people = ledger.people(&program.api).await;
-        place.ok(&["user", "grant-admin", "admin"]);
+        let people = ledger.people(&place, &program.api).await;
         program.kill();
         for (round, at) in (0..).zip(PLACES) {
             let fault = format!("{at}:{errno}:{count}");

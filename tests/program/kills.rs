@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rand_core::{OsRng, RngCore as _};
 
-use super::program::{Place, key_files};
+use super::program::key_files;
 use super::random::Random;
-use super::workload::{CONFIG, Ledger};
+use super::workload::{self, Ledger};
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -35,12 +35,10 @@ async fn nothing_acknowledged_is_lost_when_killed() {
 }
 
 async fn kill_often(kills: u64, random: &mut Random) -> Ledger {
-    let place = Place::new();
-    std::fs::write(place.path("config.toml"), CONFIG).unwrap();
+    let place = workload::place();
     let ledger = Ledger::new();
     let program = place.start();
-    let people = ledger.people(&program.api).await;
-    place.ok(&["user", "grant-admin", "admin"]);
+    let people = ledger.people(&place, &program.api).await;
     program.kill();
 
     for kill in 0..=kills {
@@ -55,6 +53,7 @@ async fn kill_often(kills: u64, random: &mut Random) -> Ledger {
         assert_eq!(key_files(&place.data()).len(), 1);
 
         let tasks = ledger.work(&program.api, &people, kill);
+        // A kill at any instant, not at one that the node chooses.
         tokio::time::sleep(Duration::from_millis(random.below(256))).await;
         program.kill();
         for task in tasks {

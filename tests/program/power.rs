@@ -4,24 +4,22 @@
 //! The real program runs once under load, with its disk watched. Then, for many instants, a node is
 //! started on what a cut at that instant may have left. `POWER_CUTS` sets how many.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use antiphon::config::{Config, Sources};
-use antiphon::node::Node;
-use antiphon_actors::clock::SystemClock;
 use antiphon_actors::storage::{DataDir, Storage};
 use antiphon_actors::verify;
 use antiphon_protocol::Domain;
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::disk::{Disk, Journal, interposer};
-use super::program::Place;
+use super::program::{Place, Program, start_here};
 use super::random::Random;
-use super::workload::{CONFIG, Ledger, People};
-use crate::support::Api;
+use super::workload::{self, Ledger, People};
+use crate::support::key_package::draft;
 use crate::support::node::DOMAIN;
+use crate::support::{Api, ClientKey};
 
 /// A run of the program that was watched.
 struct Run {
@@ -33,9 +31,9 @@ struct Run {
     prepared: usize,
 }
 
-async fn watched_run() -> Run {
-    let place = Place::new();
-    std::fs::write(place.path("config.toml"), CONFIG).unwrap();
+/// Starts the program with its disk watched; also the function that tells how much there is of the
+/// journal, and the journal itself.
+fn start_watched(place: &Place) -> (Program, impl Fn() -> u64 + Clone + use<>, PathBuf) {
     let journal = place.path("journal");
     let program = place.start_with(&[
         ("LD_PRELOAD", interposer()),
@@ -48,12 +46,17 @@ async fn watched_run() -> Run {
         let journal = journal.clone();
         move || std::fs::metadata(&journal).unwrap().len()
     };
+    (program, size, journal)
+}
+
+async fn watched_run() -> Run {
+    let place = workload::place();
+    let (program, size, journal) = start_watched(&place);
     let ledger = Ledger::with_position(Arc::new(size.clone()));
-    let people = ledger.people(&program.api).await;
-    place.ok(&["user", "grant-admin", "admin"]);
+    let people = ledger.people(&place, &program.api).await;
     let prepared = size();
     let tasks = ledger.work(&program.api, &people, 0);
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    ledger.until_told(1500).await;
     program.kill();
     for task in tasks {
         task.await.unwrap();
@@ -100,18 +103,7 @@ async fn start_after(run: &Run, instant: usize, data: &Path) -> Result<(), Strin
             return Err(format!("{finding}, and {} more", report.found - 1));
         }
     }
-    let mut sources = Sources::default();
-    for (key, value) in [
-        ("domain", DOMAIN),
-        ("data_dir", data.to_str().unwrap()),
-        ("listen.address", "127.0.0.1:0"),
-        ("key_packages.claims_per_minute", "0"),
-    ] {
-        sources.add_flag("test", key, value).unwrap();
-    }
-    let config = Config::from_sources(&sources).unwrap();
-    let node = Node::start(&config, Arc::new(SystemClock));
-    let node = node.await.map_err(|error| error.to_string())?;
+    let node = start_here(data).await.map_err(|error| error.to_string())?;
     let api = Api::new(format!("http://{}", node.address), DOMAIN);
     let acknowledged = run.ledger.at(run.journal.position(instant));
     let mut checked = acknowledged.check(&api, data, 10).await;
@@ -137,9 +129,37 @@ async fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
     // The same without our own fsync of the log: if nothing were wrong then, this test would see
     // nothing at all.
     let wrong = cut(&run, 40, false, &mut random).await;
-    println!(
-        "without fdatasync {} of 40 cuts do harm, such as: {}",
-        wrong.len(),
-        wrong[0]
-    );
+    println!("without fdatasync {} of 40 cuts do harm", wrong.len());
+    assert!(wrong.len() >= 20, "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_writer_waits_for_one_fsync_and_many_share_theirs() {
+    const WRITES: usize = 64;
+    let place = workload::place();
+    let (program, size, journal) = start_watched(&place);
+    let key = ClientKey::ed25519();
+    program.api.register("alice").await;
+    let alice = program.api.trust("alice", "desk", &key).await;
+    let package = || draft(1, &alice.id_cert, &key).sign(&key);
+
+    let begun = size();
+    for _ in 0..WRITES {
+        let published = program.api.publish(&alice, &[package()]).await;
+        assert_eq!(published.status(), 201);
+    }
+    let alone = size();
+    let packages: Vec<_> = (0..WRITES).map(|_| [package()]).collect();
+    let publish = |package| program.api.publish(&alice, package);
+    for published in join_all(packages.iter().map(|package| publish(package))).await {
+        assert_eq!(published.status(), 201);
+    }
+    let together = size();
+    program.kill();
+
+    let journal = Journal::read(&journal);
+    assert_eq!(journal.syncs_between(begun, alone), WRITES);
+    let shared = journal.syncs_between(alone, together);
+    println!("{WRITES} at once shared {shared}");
+    assert!((1..=WRITES / 2).contains(&shared), "{shared}");
 }

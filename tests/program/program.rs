@@ -3,7 +3,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 
+use antiphon::config::{Config, Sources};
+use antiphon::node::{Node, NodeError};
+use antiphon_actors::clock::SystemClock;
 use tempfile::TempDir;
 
 use crate::support::Api;
@@ -18,6 +22,21 @@ pub struct Place {
 pub struct Program {
     pub api: Api,
     child: Child,
+}
+
+/// Starts a node on these data within this process.
+pub async fn start_here(data: &Path) -> Result<Node, NodeError> {
+    let mut sources = Sources::default();
+    for (key, value) in [
+        ("domain", DOMAIN),
+        ("data_dir", data.to_str().unwrap()),
+        ("listen.address", "127.0.0.1:0"),
+        ("key_packages.claims_per_minute", "0"),
+    ] {
+        sources.add_flag("test", key, value).unwrap();
+    }
+    let config = Config::from_sources(&sources).unwrap();
+    Node::start(&config, Arc::new(SystemClock)).await
 }
 
 impl Place {

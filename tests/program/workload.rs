@@ -12,8 +12,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
+use super::program::Place;
 use crate::support::key_package::draft;
+use crate::support::node::DOMAIN;
 use crate::support::{Api, ClientKey, PASSWORD, Session, decode};
 
 /// How many clients claim KeyPackages at once.
@@ -22,6 +25,13 @@ const CLAIMERS: usize = 2;
 /// The settings that the workload needs.
 pub const CONFIG: &str = "[key_packages]\nper_client = 100000\nclaims_per_minute = 0\n";
 
+/// A place with these settings, in which no node runs yet.
+pub fn place() -> Place {
+    let place = Place::new();
+    std::fs::write(place.path("config.toml"), CONFIG).unwrap();
+    place
+}
+
 /// How much of the disk's journal there is, in bytes; always 0 where nobody keeps one.
 type Position = Arc<dyn Fn() -> u64 + Send + Sync>;
 
@@ -29,6 +39,8 @@ type Position = Arc<dyn Fn() -> u64 + Send + Sync>;
 #[derive(Clone)]
 pub struct Ledger {
     told: Arc<Mutex<Vec<(u64, Told)>>>,
+    /// How much it was told.
+    length: Arc<watch::Sender<usize>>,
     position: Position,
 }
 
@@ -85,6 +97,7 @@ impl Ledger {
     pub fn with_position(position: Position) -> Self {
         Self {
             told: Arc::default(),
+            length: Arc::default(),
             position,
         }
     }
@@ -104,6 +117,14 @@ impl Ledger {
     fn note(&self, told: Told) {
         let position = (self.position)();
         self.told.lock().unwrap().push((position, told));
+        self.length.send_modify(|length| *length += 1);
+    }
+
+    /// Waits until it has been told so much more.
+    pub async fn until_told(&self, more: usize) {
+        let mut length = self.length.subscribe();
+        let enough = *length.borrow() + more;
+        length.wait_for(|length| *length >= enough).await.unwrap();
     }
 
     /// What had been acknowledged at a position.
@@ -136,8 +157,8 @@ impl Ledger {
         self.at(u64::MAX)
     }
 
-    /// Prepares what the tasks of [`Self::work`] need.
-    pub async fn people(&self, api: &Api) -> People {
+    /// Prepares what the tasks of [`Self::work`] need, on a node that runs in `place`.
+    pub async fn people(&self, place: &Place, api: &Api) -> People {
         let alices_key = Arc::new(ClientKey::ed25519());
         let mut sessions = Vec::new();
         for (name, key) in [
@@ -151,6 +172,7 @@ impl Ledger {
             self.note(Told::Began(session.clone()));
             sessions.push(session);
         }
+        place.ok(&["--domain", DOMAIN, "user", "grant-admin", "admin"]);
         let [admin, alice, bob] = sessions.try_into().unwrap();
         People {
             admin,

@@ -56,8 +56,8 @@ impl Record for Holder {
 }
 
 impl Holder {
-    pub(super) fn session_key(&self) -> Vec<u8> {
-        [self.user.to_be_bytes(), self.session.to_be_bytes()].concat()
+    pub(super) fn session(&self) -> SessionRef {
+        SessionRef::from_numbers(self.user, self.session)
     }
 }
 
@@ -148,14 +148,14 @@ impl Store {
         };
         writes.put(Space::Tokens, token.as_bytes(), &holder)?;
         let held = Held(*token.as_bytes());
-        writes.put(Space::TokensBySession, &session_key(session), &held)?;
+        writes.put(Space::TokensBySession, &session.key(), &held)?;
         Ok(writes)
     }
 
     /// Takes a session's token away.
     pub(super) fn remove_token(&self, session: SessionRef) -> Result<WriteSet, StorageError> {
         let mut writes = WriteSet::new();
-        let by_session = session_key(session);
+        let by_session = session.key();
         if let Some(Held(token)) = self.storage.get(Space::TokensBySession, &by_session)? {
             writes.remove(Space::Tokens, &token);
             writes.remove(Space::TokensBySession, &by_session);
@@ -175,15 +175,12 @@ impl Store {
         let holder = holder
             .filter(|holder| now.as_secs() < holder.expires)
             .ok_or(AccountsError::InvalidToken)?;
-        let session = SessionRef {
-            user: Snowflake::from_u64(holder.user),
-            session: Snowflake::from_u64(holder.session),
-        };
+        let session = holder.session();
         // The session says which token is its own: one that was replaced or ended while another
         // was on its way is good for nothing.
         let held = self
             .storage
-            .get::<Held>(Space::TokensBySession, &session_key(session))?;
+            .get::<Held>(Space::TokensBySession, &session.key())?;
         if held.is_none_or(|Held(held)| held != *token.as_bytes()) {
             return Err(AccountsError::InvalidToken);
         }
@@ -255,8 +252,4 @@ fn key(id: Snowflake) -> [u8; 8] {
 pub(super) fn id_in(key: &[u8]) -> Snowflake {
     let id = key.try_into().map_or(0, u64::from_be_bytes);
     Snowflake::from_u64(id)
-}
-
-fn session_key(session: SessionRef) -> Vec<u8> {
-    [key(session.user), key(session.session)].concat()
 }

@@ -72,7 +72,7 @@ impl Verifier {
                 report.count("tokens");
                 let holder = storage.get::<Holder>(Space::Tokens, &token);
                 let holds = report.read(holder).flatten();
-                if holds.is_none_or(|holder| holder.session_key() != key) {
+                if holds.is_none_or(|holder| holder.session().key() != key) {
                     report.finding(format!("session {}: its token is not there", hex(key)));
                 }
             },

@@ -19,6 +19,23 @@ pub struct SessionRef {
     pub session: Snowflake,
 }
 
+impl SessionRef {
+    /// From the two as they are stored.
+    pub(crate) fn from_numbers(user: u64, session: u64) -> Self {
+        Self {
+            user: Snowflake::from_u64(user),
+            session: Snowflake::from_u64(session),
+        }
+    }
+
+    /// What its records are stored under: they stand beside those of the user's other sessions, in
+    /// the order in which these were first seen.
+    pub(crate) fn key(self) -> Vec<u8> {
+        let (user, session) = (self.user.as_u64(), self.session.as_u64());
+        [user.to_be_bytes(), session.to_be_bytes()].concat()
+    }
+}
+
 /// What is logged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {

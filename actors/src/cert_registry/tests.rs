@@ -17,7 +17,7 @@ use super::store::{Entry, Store};
 use super::*;
 use crate::clock::{Clock as _, ManualClock};
 use crate::storage::{Record as _, Space};
-use crate::test_support::{Random, csr};
+use crate::tests::{Random, csr};
 
 const START: u64 = 1_800_000_000;
 const DAY: u64 = 86_400;
@@ -349,4 +349,40 @@ async fn each_entry_carries_the_hash_of_the_one_before() {
         previous = Sha256::digest(&stored).into();
     }
     assert_eq!(Store::new(storage).head().unwrap().sequence, 6);
+}
+
+#[actix::test]
+async fn a_certificate_that_another_server_signed_is_found_in_a_sound_chain() {
+    let directory = TempDir::new().unwrap();
+    let store = Store::new(Storage::open(directory.path(), 8).unwrap());
+    let ours = Issuer::new();
+    let session_id = SessionId::parse("phone").unwrap();
+    let own = ours.issue(&session_id, START);
+    // Everything is as it should be, but for the key that signed it.
+    let theirs = Issuer {
+        key: PrivateKey::generate(KeyAlgorithm::Ed25519, &mut OsRng),
+        cert: ours.cert.clone(),
+    };
+    let others = theirs.issue(&session_id, START);
+    let session = SessionRef::from_numbers(1, 2);
+    let mut head = store.head().unwrap();
+    for event in [
+        Event::server_cert(&ours.cert),
+        Event::session_cert(session, &own),
+        Event::session_cert(session, &others),
+    ] {
+        let at = Timestamp::from_secs(START);
+        let (writes, appended) = store.append(&head, at, event).unwrap();
+        store.commit(writes).await.unwrap();
+        head = appended;
+    }
+    drop(store);
+    let storage = Storage::open(directory.path(), 8).unwrap();
+    let domain = Domain::parse("a.example").unwrap();
+    let report = crate::verify::verify(&storage, &domain, None);
+    let of_signatures =
+        |finding: &&String| finding.contains("under the server key of its notBefore");
+    let found: Vec<_> = report.findings.iter().filter(of_signatures).collect();
+    assert_eq!(found.len(), 1, "{:?}", report.findings);
+    assert!(found[0].starts_with("entry 3: "), "{found:?}");
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::cert_registry::{AppendServerCert, ServerCertInForce, SessionRef};
 use crate::clock::{Clock as _, ManualClock};
 use crate::storage::{Storage, WriteSet};
-use crate::test_support::{Random, verified_csr};
+use crate::tests::{Random, verified_csr};
 
 const START: u64 = 1_800_000_000;
 

@@ -66,7 +66,7 @@ impl Record for Place {
 impl Place {
     /// The key of the package that was put there.
     pub(super) fn key(&self) -> Vec<u8> {
-        let mut key = [self.user.to_be_bytes(), self.session.to_be_bytes()].concat();
+        let mut key = SessionRef::from_numbers(self.user, self.session).key();
         key.extend(self.suite.to_be_bytes());
         key.extend(self.number.map(u64::to_be_bytes).into_iter().flatten());
         key
@@ -180,7 +180,7 @@ impl Rack {
         session: SessionRef,
         writes: &mut WriteSet,
     ) -> Result<(), StorageError> {
-        writes.put(Space::Racks, &session_key(session), self)
+        writes.put(Space::Racks, &session.key(), self)
     }
 }
 
@@ -198,7 +198,7 @@ impl Store {
     }
 
     pub(super) fn rack(&self, session: SessionRef) -> Result<Option<Rack>, StorageError> {
-        self.storage.get(Space::Racks, &session_key(session))
+        self.storage.get(Space::Racks, &session.key())
     }
 
     /// What is known of an `init_key`.
@@ -224,7 +224,7 @@ impl Store {
     ) -> Result<u64, StorageError> {
         let mut left = 0;
         for suite in &rack.suites {
-            let prefix = [&session_key(session)[..], &suite.to_be_bytes()].concat();
+            let prefix = [&session.key()[..], &suite.to_be_bytes()].concat();
             for space in [Space::OneTimePackages, Space::LastResortPackages] {
                 for found in self.storage.scan::<Package>(space, &prefix) {
                     let (key, package) = found?;
@@ -246,7 +246,7 @@ impl Store {
         writes: &mut WriteSet,
     ) -> Result<(), StorageError> {
         for space in [Space::OneTimePackages, Space::LastResortPackages] {
-            for found in self.storage.scan::<Package>(space, &session_key(session)) {
+            for found in self.storage.scan::<Package>(space, &session.key()) {
                 writes.remove(space, &found?.0);
             }
         }
@@ -424,9 +424,7 @@ impl Store {
         after: Option<SessionRef>,
         at_once: usize,
     ) -> Result<Vec<SessionRef>, StorageError> {
-        let from = after.map_or_else(Vec::new, |session| {
-            [&session_key(session)[..], &[0]].concat()
-        });
+        let from = after.map_or_else(Vec::new, |session| [&session.key()[..], &[0]].concat());
         let racks = self.storage.range::<Rack>(Space::Racks, &from, &[0xff; 17]);
         let sessions = racks.take(at_once).map(|found| {
             let (key, _) = found?;
@@ -448,13 +446,8 @@ impl Claimed {
     }
 }
 
-fn session_key(session: SessionRef) -> Vec<u8> {
-    let (user, session) = (session.user.as_u64(), session.session.as_u64());
-    [user.to_be_bytes(), session.to_be_bytes()].concat()
-}
-
 fn suite_key(session: SessionRef, suite: CipherSuite) -> Vec<u8> {
-    [&session_key(session)[..], &suite.number().to_be_bytes()].concat()
+    [&session.key()[..], &suite.number().to_be_bytes()].concat()
 }
 
 /// No key is the beginning of another: the length of its only varying part stands before it.
@@ -462,13 +455,5 @@ fn claim_key(claim: &Claim) -> Option<Vec<u8>> {
     let text = claim.idempotency_key.as_ref()?;
     let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
     let user = claim.user.as_u64().to_be_bytes();
-    Some(
-        [
-            &session_key(claim.asker)[..],
-            &user,
-            &[length],
-            text.as_bytes(),
-        ]
-        .concat(),
-    )
+    Some([&claim.asker.key()[..], &user, &[length], text.as_bytes()].concat())
 }

@@ -1,13 +1,13 @@
 //! The data directory: whose it is, in which format, and that only one process uses it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use antiphon_protocol::Domain;
 
+use super::files::lock_soon;
 use super::{create_private, sync_directory, write_durably};
 
 /// The format of the data directory that this program writes.
@@ -188,18 +188,12 @@ impl DataDir {
             .open(path.join("lock"))
             .map_err(at)?;
         // Somebody who is just ending, or starting another program, lets go in a moment.
-        for _ in 0..LOCK_ATTEMPTS {
-            match lock.try_lock() {
-                Ok(()) => {
-                    return Ok(Self {
-                        path: path.to_owned(),
-                        format: None,
-                        _lock: lock,
-                    });
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
-                Err(TryLockError::Error(error)) => return Err(at(error)),
-            }
+        if lock_soon(&lock, LOCK_ATTEMPTS).map_err(at)? {
+            return Ok(Self {
+                path: path.to_owned(),
+                format: None,
+                _lock: lock,
+            });
         }
         Err(DataDirError::InUse(path.to_owned()))
     }

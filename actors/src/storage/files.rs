@@ -1,9 +1,11 @@
 //! Files and directories that are there after a power cut.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 /// Creates a directory of mode 0700 where there is none, and its name for good.
 pub(super) fn create_private(path: &Path) -> io::Result<()> {
@@ -40,4 +42,25 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(parent) => sync_directory(parent),
         None => Ok(()),
     }
+}
+
+/// Tries something that others are just about to make possible up to `times` times, 10 ms apart.
+pub(super) fn try_again<T>(times: u32, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 1..times {
+        match attempt() {
+            None => thread::sleep(Duration::from_millis(10)),
+            done => return done,
+        }
+    }
+    attempt()
+}
+
+/// Takes the lock of a file that somebody may be just letting go of; whether that came about.
+pub(super) fn lock_soon(file: &File, times: u32) -> io::Result<bool> {
+    let locked = try_again(times, || match file.try_lock() {
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Error(error)) => Some(Err(error)),
+        Ok(()) => Some(Ok(true)),
+    });
+    locked.unwrap_or(Ok(false))
 }

@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rand_core::{OsRng, RngCore as _};
 
 use super::committer::{COMMITS, Committer, Disk};
+use super::files::{lock_soon, try_again};
 use super::mark::{Mark, MarkFile};
 use super::shield::{Trouble, let_go, shielded};
 use super::{Storage, compact, create_private, log_file, sync_directory};
@@ -309,16 +309,11 @@ pub(super) fn sync_all_files(database: &Path) -> io::Result<File> {
 /// sled closes on threads of its own, and holds its lock until they are done. That no other process
 /// has the store is what the lock on the data directory is for.
 pub(super) fn open_when_closed(config: &sled::Config) -> Result<sled::Db, sled::Error> {
-    let mut attempts = 0;
-    loop {
-        match config.open() {
-            Err(sled::Error::Io(error)) if is_locked(&error) && attempts < 200 => {
-                attempts += 1;
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            opened => return opened,
-        }
-    }
+    let opened = try_again(200, || match config.open() {
+        Err(sled::Error::Io(error)) if is_locked(&error) => None,
+        opened => Some(opened),
+    });
+    opened.unwrap_or_else(|| config.open())
 }
 
 /// sled wraps the error of the lock in one of its own, as text.
@@ -328,13 +323,8 @@ fn is_locked(error: &io::Error) -> bool {
 
 /// Waits until sled has let go of its file.
 pub(super) fn wait_until_closed(log_file: &Path) -> io::Result<()> {
-    let file = File::open(log_file)?;
-    for _ in 0..500 {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-        }
+    if lock_soon(&File::open(log_file)?, 500)? {
+        return Ok(());
     }
     Err(io::Error::other("sled does not close its file"))
 }

@@ -59,7 +59,8 @@ impl Pending {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.0.read().unwrap().is_empty()
+        let pending = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        pending.is_empty()
     }
 
     /// All that is about to become of keys in a range.

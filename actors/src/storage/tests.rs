@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use super::{OpenError, Record, Space, Storage, WriteSet};
-use crate::test_support::Random;
+use crate::tests::Random;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Text(String);

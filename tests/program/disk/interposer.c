@@ -97,23 +97,18 @@ static int open_watched(int (*real)(const char *, int, ...), const char *path, i
     return fd;
 }
 
-int open(const char *path, int flags, ...) {
-    REAL(open);
-    va_list arguments;
-    va_start(arguments, flags);
-    mode_t mode = va_arg(arguments, mode_t);
-    va_end(arguments);
-    return open_watched(real, path, flags, mode);
-}
+#define OPEN(name) \
+    int name(const char *path, int flags, ...) { \
+        REAL(name); \
+        va_list arguments; \
+        va_start(arguments, flags); \
+        mode_t mode = va_arg(arguments, mode_t); \
+        va_end(arguments); \
+        return open_watched(real, path, flags, mode); \
+    }
 
-int open64(const char *path, int flags, ...) {
-    REAL(open64);
-    va_list arguments;
-    va_start(arguments, flags);
-    mode_t mode = va_arg(arguments, mode_t);
-    va_end(arguments);
-    return open_watched(real, path, flags, mode);
-}
+OPEN(open)
+OPEN(open64)
 
 int close(int fd) {
     REAL(close);

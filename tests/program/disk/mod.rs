@@ -89,6 +89,16 @@ impl Journal {
         self.steps.len()
     }
 
+    /// How often the database was made durable between two sizes of the journal.
+    pub fn syncs_between(&self, from: u64, to: u64) -> usize {
+        let between = self
+            .steps
+            .iter()
+            .filter(|step| (from + 1..=to).contains(&step.end));
+        let syncs = between.filter(|step| step.kind == DATASYNC && step.path.ends_with("db/db"));
+        syncs.count()
+    }
+
     /// The journal's size after so many steps.
     pub fn position(&self, steps: usize) -> u64 {
         self.steps[steps - 1].end

@@ -1,7 +1,7 @@
 //! What is on disk stays readable: the bytes of each record, written down.
 
 use super::{Held, Holder, Id, Invite, User};
-use crate::test_support::assert_golden;
+use crate::tests::assert_golden;
 
 #[test]
 fn records_are_stored_as_ever() {

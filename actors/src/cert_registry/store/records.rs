@@ -1,0 +1,93 @@
+//! What is stored, and under which keys.
+
+use antiphon_protocol::Validity;
+use serde::{Deserialize, Serialize};
+
+use crate::cert_registry::Event;
+use crate::storage::{Record, Space, StorageError};
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cert_registry) struct Entry {
+    /// Logging time, UNIX seconds.
+    pub(in crate::cert_registry) at: u64,
+    /// SHA-256 of the entry before, as stored; zeros for the first.
+    pub(in crate::cert_registry) previous: [u8; 32],
+    pub(in crate::cert_registry) event: Event,
+}
+
+impl Record for Entry {
+    const VERSION: u8 = 1;
+}
+
+/// What the indexes by time say of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cert_registry) enum Change {
+    /// A certificate, and when it is valid (UNIX seconds, both included).
+    Cert { not_before: u64, not_after: u64 },
+    /// The end of the session.
+    Ended,
+}
+
+impl Record for Change {
+    const VERSION: u8 = 1;
+}
+
+/// A session, as the index of sessions has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cert_registry) struct SessionRecord {
+    pub(in crate::cert_registry) session_id: String,
+    /// Logging time of its first certificate.
+    pub(in crate::cert_registry) since: u64,
+    pub(in crate::cert_registry) ended: Option<End>,
+}
+
+/// The end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cert_registry) struct End {
+    pub(in crate::cert_registry) at: u64,
+    pub(in crate::cert_registry) sequence: u64,
+}
+
+impl Record for SessionRecord {
+    const VERSION: u8 = 1;
+}
+
+/// A number by itself: a session or a sequence number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cert_registry) struct Number(pub(in crate::cert_registry) u64);
+
+impl Record for Number {
+    const VERSION: u8 = 1;
+}
+
+impl Change {
+    pub(super) fn of(validity: Validity) -> Self {
+        Self::Cert {
+            not_before: validity.not_before.as_secs(),
+            not_after: validity.not_after.as_secs(),
+        }
+    }
+}
+
+pub(super) fn encode<R: Record>(space: Space, record: &R) -> Result<Vec<u8>, StorageError> {
+    let bytes = record.to_bytes();
+    bytes.map_err(|error| StorageError::Damaged { space, error })
+}
+
+/// Numbers one after the other, most significant byte first, so that keys sort as numbers do.
+pub(in crate::cert_registry) fn key(numbers: &[u64]) -> Vec<u8> {
+    numbers.iter().flat_map(|n| n.to_be_bytes()).collect()
+}
+
+pub(in crate::cert_registry) fn live_key(user: u64, session_id: &str) -> Vec<u8> {
+    [&key(&[user]), session_id.as_bytes()].concat()
+}
+
+/// The number at `position` of a key made by [`key`]; 0 where the key is shorter.
+pub(in crate::cert_registry) fn number_at(key: &[u8], position: usize) -> u64 {
+    let bytes = key.get(position * 8..position * 8 + 8);
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .map_or(0, u64::from_be_bytes)
+}
