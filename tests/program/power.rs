@@ -31,14 +31,18 @@ struct Run {
     prepared: usize,
 }
 
-/// Starts the program with its disk watched; also the function that tells how much there is of the
+/// Starts the program with its disk watched, and so much slower; also the function that tells how much there is of the
 /// journal, and the journal itself.
-fn start_watched(place: &Place) -> (Program, impl Fn() -> u64 + Clone + use<>, PathBuf) {
+fn start_watched(
+    place: &Place,
+    microseconds: &str,
+) -> (Program, impl Fn() -> u64 + Clone + use<>, PathBuf) {
     let journal = place.path("journal");
     let program = place.start_with(&[
         ("LD_PRELOAD", interposer()),
         ("DISK_ROOT", &place.data()),
         ("DISK_JOURNAL", &journal),
+        ("DISK_SLOW", Path::new(microseconds)),
         // Only whole paths are recognised.
         ("ANTIPHON_DATA_DIR", &place.data()),
     ]);
@@ -51,7 +55,7 @@ fn start_watched(place: &Place) -> (Program, impl Fn() -> u64 + Clone + use<>, P
 
 async fn watched_run() -> Run {
     let place = workload::place();
-    let (program, size, journal) = start_watched(&place);
+    let (program, size, journal) = start_watched(&place, "0");
     let ledger = Ledger::with_position(Arc::new(size.clone()));
     let people = ledger.people(&place, &program.api).await;
     let prepared = size();
@@ -137,7 +141,7 @@ async fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
 async fn one_writer_waits_for_one_fsync_and_many_share_theirs() {
     const WRITES: usize = 64;
     let place = workload::place();
-    let (program, size, journal) = start_watched(&place);
+    let (program, size, journal) = start_watched(&place, "10000");
     let key = ClientKey::ed25519();
     program.api.register("alice").await;
     let alice = program.api.trust("alice", "desk", &key).await;

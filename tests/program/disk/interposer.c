@@ -3,7 +3,8 @@
  *
  * It watches everything below DISK_ROOT. With DISK_JOURNAL it writes down, in order, every change
  * and every fsync, so that a test can work out what a power cut at any point would have left. With
- * DISK_FAULT=n:errno:count it makes `count` changes, from the nth on, fail.
+ * DISK_FAULT=n:errno:count it makes `count` changes, from the nth on, fail. With DISK_SLOW=n each
+ * fdatasync takes n microseconds more.
  *
  * A record of the journal: kind (1 byte), two numbers and two lengths (8 bytes each, of this
  * machine), then that many bytes: a path, and data or a second path.
@@ -31,7 +32,7 @@ static char *paths[FDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *root;
 static int journal = -1;
-static long fault_from = -1, fault_count, fault_errno, changes;
+static long fault_from = -1, fault_count, fault_errno, changes, slow;
 
 #define REAL(name) \
     static __typeof__(&name) real; \
@@ -41,6 +42,8 @@ __attribute__((constructor)) static void begin(void) {
     root = getenv("DISK_ROOT");
     const char *path = getenv("DISK_JOURNAL");
     if (path) journal = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    const char *slowly = getenv("DISK_SLOW");
+    if (slowly) slow = atol(slowly);
     const char *fault = getenv("DISK_FAULT");
     if (fault) sscanf(fault, "%ld:%ld:%ld", &fault_from, &fault_errno, &fault_count);
 }
@@ -180,6 +183,7 @@ int fsync(int fd) {
 
 int fdatasync(int fd) {
     REAL(fdatasync);
+    if (slow && path_of(fd)) usleep((useconds_t)slow);
     SYNC_CHANGE(fd, real(fd), DATASYNC);
 }
 
