@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
 use der::{Encode, EncodePem, asn1::ObjectIdentifier, pem::LineEnding};
 use ed25519_dalek::Signer as _;
-use p256::ecdsa::signature::Verifier as _;
 use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use pkcs8::pkcs5::{self, pbes2};
 use rand_core::CryptoRngCore;
 use sha2::{Digest, Sha256};
 use spki::{AlgorithmIdentifierOwned, EncodePublicKey as _, SubjectPublicKeyInfoOwned};
 use zeroize::Zeroizing;
+
+use crate::signatures::{AwsLc, Verifier as _, ed25519_signer, p256_signer, sign_p256};
 
 const ID_EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -35,12 +37,13 @@ pub enum PublicKey {
     Ed25519(ed25519_dalek::VerifyingKey),
 }
 
-/// A private identity key. Both kinds zeroize themselves when dropped; `Debug` shows no byte.
-pub enum PrivateKey {
-    /// For ECDSA on P-256.
-    P256(p256::ecdsa::SigningKey),
-    /// For Ed25519.
-    Ed25519(ed25519_dalek::SigningKey),
+/// A private identity key. Every form of it is wiped when dropped; `Debug` shows no byte.
+pub struct PrivateKey(Pair);
+
+/// A key, and who signs with it fast.
+enum Pair {
+    P256(p256::ecdsa::SigningKey, Option<EcdsaKeyPair>),
+    Ed25519(ed25519_dalek::SigningKey, Option<Ed25519KeyPair>),
 }
 
 /// Why a key or a signature was refused.
@@ -177,21 +180,21 @@ impl PublicKey {
     /// Verifies an X.509 signature: ECDSA in DER with either *s* (clients do not normalise it),
     /// Ed25519 strictly (RFC 8032 §5.1.7, no small-order points).
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
-        let verdict = match self {
-            Self::P256(key) => p256::ecdsa::DerSignature::from_bytes(signature)
-                .and_then(|signature| key.verify(message, &signature)),
-            Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
-                .and_then(|signature| key.verify_strict(message, &signature)),
+        let verifies = match self {
+            Self::P256(key) => {
+                AwsLc::p256(key.to_encoded_point(false).as_bytes(), message, signature)
+            }
+            Self::Ed25519(key) => AwsLc::ed25519(key.as_bytes(), message, signature),
         };
-        verdict.map_err(|_| KeyError::Signature)
+        verifies.then_some(()).ok_or(KeyError::Signature)
     }
 
     /// Verifies the signature over a challenge: as [`Self::verify`] does, and for ECDSA also as the
     /// 64 bytes r‖s (IEEE P1363), which is what browsers make.
     pub fn verify_challenge(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
-        if let Self::P256(key) = self
+        if let Self::P256(_) = self
             && let Ok(signature) = p256::ecdsa::Signature::from_slice(signature)
-            && key.verify(message, &signature).is_ok()
+            && self.verify(message, signature.to_der().as_bytes()).is_ok()
         {
             return Ok(());
         }
@@ -203,26 +206,26 @@ impl PrivateKey {
     /// Makes a new key.
     pub fn generate(algorithm: KeyAlgorithm, rng: &mut impl CryptoRngCore) -> Self {
         match algorithm {
-            KeyAlgorithm::P256 => Self::P256(p256::ecdsa::SigningKey::random(rng)),
-            KeyAlgorithm::Ed25519 => Self::Ed25519(ed25519_dalek::SigningKey::generate(rng)),
+            KeyAlgorithm::P256 => Self::p256(p256::ecdsa::SigningKey::random(rng)),
+            KeyAlgorithm::Ed25519 => Self::ed25519(ed25519_dalek::SigningKey::generate(rng)),
         }
     }
 
     /// Reads an unencrypted PKCS#8 key in PEM, of either kind.
     pub fn from_pkcs8_pem(pem: &str) -> Result<Self, KeyError> {
         if let Ok(key) = p256::ecdsa::SigningKey::from_pkcs8_pem(pem) {
-            return Ok(Self::P256(key));
+            return Ok(Self::p256(key));
         }
         ed25519_dalek::SigningKey::from_pkcs8_pem(pem)
-            .map(Self::Ed25519)
+            .map(Self::ed25519)
             .map_err(|_| KeyError::Pkcs8)
     }
 
     /// The key as PKCS#8 in PEM.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, KeyError> {
-        let pem = match self {
-            Self::P256(key) => key.to_pkcs8_pem(LineEnding::LF),
-            Self::Ed25519(key) => key.to_pkcs8_pem(LineEnding::LF),
+        let pem = match &self.0 {
+            Pair::P256(key, _) => key.to_pkcs8_pem(LineEnding::LF),
+            Pair::Ed25519(key, _) => key.to_pkcs8_pem(LineEnding::LF),
         };
         pem.map_err(|error| KeyError::Encoding(error.to_string()))
     }
@@ -235,9 +238,9 @@ impl PrivateKey {
         rng: &mut impl CryptoRngCore,
     ) -> Result<String, KeyError> {
         let failed = |error: &dyn ToString| KeyError::Encoding(error.to_string());
-        let plain = match self {
-            Self::P256(key) => key.to_pkcs8_der(),
-            Self::Ed25519(key) => key.to_pkcs8_der(),
+        let plain = match &self.0 {
+            Pair::P256(key, _) => key.to_pkcs8_der(),
+            Pair::Ed25519(key, _) => key.to_pkcs8_der(),
         };
         let plain = plain.map_err(|error| failed(&error))?;
         let (mut salt, mut iv) = ([0; 16], [0; 16]);
@@ -268,31 +271,47 @@ impl PrivateKey {
             .map_err(|_| KeyError::Pkcs8)?;
         let plain = encrypted.decrypt(passphrase).map_err(|_| KeyError::Pkcs8)?;
         if let Ok(key) = p256::ecdsa::SigningKey::from_pkcs8_der(plain.as_bytes()) {
-            return Ok(Self::P256(key));
+            return Ok(Self::p256(key));
         }
         ed25519_dalek::SigningKey::from_pkcs8_der(plain.as_bytes())
-            .map(Self::Ed25519)
+            .map(Self::ed25519)
             .map_err(|_| KeyError::Pkcs8)
     }
 
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
-        match self {
-            Self::P256(key) => PublicKey::P256(*key.verifying_key()),
-            Self::Ed25519(key) => PublicKey::Ed25519(key.verifying_key()),
+        match &self.0 {
+            Pair::P256(key, _) => PublicKey::P256(*key.verifying_key()),
+            Pair::Ed25519(key, _) => PublicKey::Ed25519(key.verifying_key()),
         }
     }
 
     /// Signs as X.509 writes it: ECDSA in DER, Ed25519 in 64 bytes. Inside this crate only, so
     /// that nothing but what [`crate::issue`] composes is ever signed with a node's key.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        match self {
-            Self::P256(key) => {
-                let signature: p256::ecdsa::DerSignature = key.sign(message);
-                signature.as_bytes().to_vec()
+        match &self.0 {
+            Pair::P256(key, signer) => {
+                let signature = signer
+                    .as_ref()
+                    .and_then(|signer| sign_p256(signer, message));
+                signature.unwrap_or_else(|| {
+                    let signature: p256::ecdsa::DerSignature = key.sign(message);
+                    signature.as_bytes().to_vec()
+                })
             }
-            Self::Ed25519(key) => key.sign(message).to_vec(),
+            Pair::Ed25519(_, Some(signer)) => signer.sign(message).as_ref().to_vec(),
+            Pair::Ed25519(key, None) => key.sign(message).to_vec(),
         }
+    }
+
+    fn p256(key: p256::ecdsa::SigningKey) -> Self {
+        let signer = p256_signer(&key);
+        Self(Pair::P256(key, signer))
+    }
+
+    fn ed25519(key: ed25519_dalek::SigningKey) -> Self {
+        let signer = ed25519_signer(&key);
+        Self(Pair::Ed25519(key, signer))
     }
 }
 

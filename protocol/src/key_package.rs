@@ -9,9 +9,9 @@ use openmls::prelude::{
     Credential, CredentialType, Extension, ExtensionType, KeyPackage as MlsKeyPackage,
     KeyPackageIn, KeyPackageVerifyError, ProtocolVersion,
 };
-use openmls_rust_crypto::RustCrypto;
 use sha2::{Digest, Sha256};
 
+use crate::mls_crypto::PublicCrypto;
 use crate::{ActorCert, ServerCert, Timestamp, Validity};
 
 /// The longest lifetime, in seconds: 400 days.
@@ -167,7 +167,7 @@ impl KeyPackage {
             .and_then(|bytes| CipherSuite::from_number(u16::from_be_bytes(bytes)))
             .ok_or(KeyPackageError::CipherSuite)?;
         let package = unverified
-            .validate(&RustCrypto::default(), ProtocolVersion::Mls10)
+            .validate(&PublicCrypto, ProtocolVersion::Mls10)
             .map_err(refusal)?;
         let lifetime = lifetime(&package, now)?;
         check_capabilities(&package, cipher_suite)?;

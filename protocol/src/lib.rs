@@ -34,9 +34,11 @@ pub mod inspect;
 pub mod issue;
 mod key;
 mod key_package;
+mod mls_crypto;
 mod profile;
 mod serial_number;
 mod session_id;
+mod signatures;
 mod signed;
 mod snowflake;
 #[cfg(test)]

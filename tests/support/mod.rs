@@ -46,7 +46,7 @@ impl Api {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // A node in this process may have installed it.
-            drop(rustls::crypto::ring::default_provider().install_default());
+            drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         });
         Self {
             base,

@@ -122,7 +122,7 @@ impl Fetcher {
 
 fn client(resolver: Option<&Guarded>) -> Result<Client, reqwest::Error> {
     // Another one may be there already, which does as well.
-    drop(rustls::crypto::ring::default_provider().install_default());
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let builder = || {
         let builder = Client::builder()
             .user_agent(concat!("antiphon/", env!("CARGO_PKG_VERSION")))

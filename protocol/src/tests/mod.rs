@@ -4,4 +4,5 @@ mod challenge;
 mod csr;
 mod id_cert;
 mod identifiers;
+mod signatures;
 mod support;
