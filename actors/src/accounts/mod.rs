@@ -36,6 +36,7 @@ use challenges::Challenges;
 use ids::Ids;
 use passwords::Hasher;
 use store::Store;
+pub use store::new_user;
 pub(crate) use verify::{Verifier, check_users, rebuild_indexes};
 
 /// Who may register over the network.

@@ -33,6 +33,18 @@ impl Record for User {
     const VERSION: u8 = 1;
 }
 
+/// Makes a user known who has no password, so can sign in with a certificate only: what a bench
+/// fills a store with.
+pub fn new_user(id: Snowflake, fid: &Fid, since: Timestamp) -> Result<WriteSet, StorageError> {
+    let user = User {
+        fid: fid.to_string(),
+        password: None,
+        is_administrator: false,
+        since: since.as_secs(),
+    };
+    Store::put_user(id, &user)
+}
+
 /// The ID of a user.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Id(pub(super) u64);
