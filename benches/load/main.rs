@@ -152,7 +152,7 @@ async fn measure_all(args: &Args, data: &Path, seeded: Seeded) -> Vec<Row> {
         .args([data, &place.data()])
         .status();
     assert!(copied.unwrap().success());
-    let limits = "[key_packages]\nper_client = 1000000\nclaims_per_minute = 0\n";
+    let limits = "[key_packages]\nper_client = 100000\nclaims_per_minute = 0\n";
     std::fs::write(place.path("config.toml"), limits).unwrap();
     let node = place.start();
     let people = People::prepare(&node.api, args.clients).await;

@@ -74,6 +74,8 @@ impl Scenario {
 /// The people of the write scenarios, one for each client.
 pub struct People {
     sessions: Vec<Session>,
+    /// Whose KeyPackages there are.
+    publisher: Session,
     rotations: Vec<Vec<u8>>,
     key: ClientKey,
 }
@@ -81,14 +83,15 @@ pub struct People {
 impl People {
     pub async fn prepare(api: &Api, clients: u64) -> Arc<Self> {
         let key = ClientKey::ed25519();
-        let sessions = join_all((0..clients).map(|client| {
+        let sessions = join_all((0..=clients).map(|client| {
             let (name, key) = (format!("client{client}"), &key);
             async move {
                 api.register(&name).await;
                 api.trust(&name, "desk", key).await
             }
         }));
-        let sessions = sessions.await;
+        let mut sessions = sessions.await;
+        let publisher = sessions.pop().expect("there is one more than clients");
         let rotations = sessions.iter().map(|session| {
             let csr = STANDARD.encode(key.csr(&session.fid, "desk"));
             json!({ "csr": csr }).to_string().into_bytes()
@@ -96,23 +99,24 @@ impl People {
         Arc::new(Self {
             rotations: rotations.collect(),
             sessions,
+            publisher,
             key,
         })
     }
 
-    /// Batches of a hundred packages of the first client.
+    /// Batches of a hundred packages of the publisher.
     fn batches(&self, count: u64) -> Vec<Vec<u8>> {
-        let cert = &self.sessions[0].id_cert;
+        let cert = &self.publisher.id_cert;
         let package = || STANDARD.encode(draft(1, cert, &self.key).sign(&self.key));
         let batch = |_| serde_json::to_vec(&(0..100).map(|_| package()).collect::<Vec<_>>());
         (0..count).map(batch).collect::<Result<_, _>>().unwrap()
     }
 
-    /// Puts packages into the first client's pool.
+    /// Puts packages into the publisher's pool.
     pub async fn stock(&self, api: &Api, packages: u64) {
         for batch in self.batches(packages.div_ceil(100)) {
             let request = api.request(Method::POST, "/keypackage/@me");
-            let request = request.bearer_auth(&self.sessions[0].token).body(batch);
+            let request = request.bearer_auth(&self.publisher.token).body(batch);
             assert_eq!(request.send().await.unwrap().status(), 201);
         }
     }
@@ -131,7 +135,7 @@ impl People {
         let client = usize::try_from(client).unwrap() % self.sessions.len();
         Ask {
             token: Some(self.sessions[client].token.clone()),
-            ..Ask::get(format!("/p2core/keypackage/{}", self.sessions[0].fid))
+            ..Ask::get(format!("/p2core/keypackage/{}", self.publisher.fid))
         }
     }
 }
@@ -146,7 +150,7 @@ fn lookup(seeded: Seeded, in_past: bool) -> Ask {
 }
 
 /// How many batches a publisher has in hand.
-const BATCHES: u64 = 60;
+const BATCHES: u64 = 30;
 
 /// What clients send. What must not be made while the clock runs is made here.
 pub fn script(scenario: Scenario, seeded: Seeded, people: &Arc<People>) -> Script {
@@ -175,7 +179,7 @@ pub fn script(scenario: Scenario, seeded: Seeded, people: &Arc<People>) -> Scrip
             let batches = people.batches(BATCHES);
             Arc::new(move |_, number| {
                 let batch = batches.get(usize::try_from(number).ok()?)?;
-                let token = people.sessions[0].token.clone();
+                let token = people.publisher.token.clone();
                 Some(Ask::post(
                     "/p2core/keypackage/@me",
                     Some(token),
