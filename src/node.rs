@@ -111,6 +111,7 @@ impl Node {
         let log = CertRegistry::open(storage.clone(), Arc::clone(&clock))?;
         let (newest, log_time) = (log.newest_server_cert()?, log.log_time());
         let is_first_start = newest.is_none();
+        let cert_reader = log.reader();
         let registry = start(log, &mut arbiters);
         let keys = KeyManager::open(
             key_settings(config),
@@ -165,6 +166,7 @@ impl Node {
             key_manager,
             key_packages,
             registry,
+            cert_reader,
             storage: storage.clone(),
             workers: Workers::new(CHECKS_WAITING),
             clock,

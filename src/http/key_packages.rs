@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Authenticated;
 use super::error::ApiError;
+use super::readers::Readers;
 use super::{Doors, body, path};
 
 /// How many packages one request may publish.
@@ -108,6 +109,7 @@ pub(super) async fn claim(
     Authenticated(caller): Authenticated,
     request: HttpRequest,
     doors: Data<Doors>,
+    readers: Data<Readers>,
 ) -> Result<Json<Vec<String>>, ApiError> {
     let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
     let user = user.ok_or(ApiError::InvalidUserId)?;
@@ -115,7 +117,7 @@ pub(super) async fn claim(
     let query = query.map_err(|error| ApiError::BadRequest(format!("{error}.")))?;
     let cipher_suite = query.cipher_suite.as_deref().map(parse_suite).transpose()?;
     let idempotency_key = idempotency_key(&request)?;
-    let user = doors.accounts.send(FindUser { user }).await??;
+    let user = readers.users.send(FindUser { user }).await??;
     if *user.fid.domain() != doors.domain {
         return Err(ApiError::UserNotFound);
     }

@@ -10,6 +10,7 @@ mod foreign;
 mod identity;
 mod key_packages;
 mod path;
+mod readers;
 mod ready;
 mod request_id;
 mod server_key;
@@ -24,8 +25,8 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError as _, Route};
-use antiphon_actors::accounts::Accounts;
-use antiphon_actors::cert_registry::CertRegistry;
+use antiphon_actors::accounts::{Accounts, UserReader};
+use antiphon_actors::cert_registry::{CertReader, CertRegistry};
 use antiphon_actors::clock::SharedClock;
 use antiphon_actors::home_servers::HomeServers;
 use antiphon_actors::key_manager::KeyManager;
@@ -35,6 +36,7 @@ use antiphon_actors::workers::Workers;
 use antiphon_protocol::Domain;
 
 use error::ApiError;
+use readers::Readers;
 
 /// Where handlers send their messages, and what they need to parse.
 #[derive(Debug, Clone)]
@@ -49,6 +51,8 @@ pub struct Doors {
     pub key_packages: Addr<KeyPackagePool>,
     /// The log.
     pub registry: Addr<CertRegistry>,
+    /// What reads it, on each HTTP worker.
+    pub cert_reader: CertReader,
     /// For what concerns all of the store: its health, backups.
     pub storage: Storage,
     /// Who checks what takes long.
@@ -173,8 +177,12 @@ pub fn server(
 ) -> std::io::Result<Server> {
     let doors = web::Data::new(doors);
     let server = HttpServer::new(move || {
+        // Called once on each worker.
+        let users = UserReader::new(doors.storage.clone());
+        let readers = Readers::start(doors.cert_reader.clone(), users);
         App::new()
             .app_data(web::Data::clone(&doors))
+            .app_data(web::Data::new(readers))
             .wrap(from_fn(request_id::attach))
             .configure(routes)
     })

@@ -8,6 +8,7 @@ use antiphon_protocol::base64;
 
 use super::auth::Authenticated;
 use super::error::ApiError;
+use super::readers::Readers;
 use super::{Doors, body, timestamp};
 
 /// `GET /p2core/key/server`: the ID-Cert in force now or at a second, in Base64.
@@ -15,9 +16,10 @@ pub(super) async fn show(
     request: HttpRequest,
     payload: Payload,
     doors: Data<Doors>,
+    readers: Data<Readers>,
 ) -> Result<Json<String>, ApiError> {
     let at = timestamp::requested(&request, payload, &doors).await?;
-    let cert = doors.registry.send(ServerCertInForce { at }).await??;
+    let cert = readers.certs.send(ServerCertInForce { at }).await??;
     Ok(Json(base64::encode(&cert)))
 }
 

@@ -7,6 +7,7 @@ use antiphon_actors::cert_registry::SessionCertsInForce;
 use antiphon_protocol::{UserId, base64};
 
 use super::error::ApiError;
+use super::readers::Readers;
 use super::{Doors, path, timestamp};
 
 /// `GET /p2core/key/user/:user_id`: one ID-Cert per session in force now or at a second, in
@@ -15,13 +16,14 @@ pub(super) async fn list(
     request: HttpRequest,
     payload: Payload,
     doors: Data<Doors>,
+    readers: Data<Readers>,
 ) -> Result<Json<Vec<String>>, ApiError> {
     let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
     let user = user.ok_or(ApiError::InvalidUserId)?;
     let at = timestamp::requested(&request, payload, &doors).await?;
-    let user = doors.accounts.send(FindUser { user }).await??.id;
-    let certs = doors
-        .registry
+    let user = readers.users.send(FindUser { user }).await??.id;
+    let certs = readers
+        .certs
         .send(SessionCertsInForce { user, at })
         .await??;
     Ok(Json(certs.iter().map(|der| base64::encode(der)).collect()))

@@ -11,6 +11,7 @@ mod ids;
 mod invites;
 mod messages;
 mod passwords;
+mod reader;
 mod sessions;
 mod sign_in;
 mod store;
@@ -27,6 +28,8 @@ pub use messages::{
     OpenSession, Opened, Password, Register, RevokeInvite, SetAdministrator, SetPassword, SignIn,
     SignedIn, UserSummary,
 };
+
+pub use reader::UserReader;
 
 use crate::cert_registry::CertRegistry;
 use crate::clock::SharedClock;

@@ -12,6 +12,7 @@
 mod error;
 mod export;
 mod messages;
+mod reader;
 mod shown;
 mod store;
 #[cfg(test)]
@@ -29,15 +30,14 @@ pub use messages::{
     ServerCertLife, ServerCerts, SessionCertsInForce, SessionLife, SessionRef, SessionRider,
     SignInWithCert, Standing,
 };
+pub use reader::CertReader;
+use reader::Durable;
 use store::{Head, Store};
 pub use verify::newest_server_cert;
 pub(crate) use verify::{check_entries, rebuild_indexes, verify};
 
 use crate::clock::SharedClock;
 use crate::storage::{Storage, WriteSet};
-
-/// How far ahead of the node's clock, in seconds, a lookup may ask and still mean "now".
-const CLOCK_TOLERANCE: u64 = 60;
 
 /// The actor. See the module.
 #[derive(Debug)]
@@ -46,8 +46,8 @@ pub struct CertRegistry {
     clock: SharedClock,
     /// The newest entry written.
     head: Head,
-    /// The newest entry on disk: what lookups see.
-    durable: Head,
+    /// The newest entry on disk.
+    durable: Durable,
 }
 
 type Answer<T> = ResponseActFuture<CertRegistry, Result<T, RegistryError>>;
@@ -67,14 +67,23 @@ impl CertRegistry {
         Ok(Self {
             store,
             clock,
-            head: head.clone(),
-            durable: head,
+            durable: Durable::new(head.clone()),
+            head,
         })
+    }
+
+    /// A reader of what is on disk, now and later.
+    pub fn reader(&self) -> CertReader {
+        CertReader {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            durable: self.durable.clone(),
+        }
     }
 
     /// The newest server certificate, if the log has one, with its logging time.
     pub fn newest_server_cert(&self) -> Result<Option<ServerCertLife>, RegistryError> {
-        Ok(self.store.server_certs(self.durable.sequence)?.pop())
+        Ok(self.store.server_certs(self.newest())?.pop())
     }
 
     /// The time of the newest entry.
@@ -84,17 +93,12 @@ impl CertRegistry {
 
     /// "Now" for lookups: never before the newest entry.
     fn now(&self) -> Timestamp {
-        self.clock.now().max(self.durable.at)
+        self.clock.now().max(self.durable.newest().1)
     }
 
-    /// The second that a lookup means.
-    fn resolve(&self, at: Option<Timestamp>) -> Result<Timestamp, RegistryError> {
-        let now = self.now();
-        match at {
-            Some(at) if at > now.plus_secs(CLOCK_TOLERANCE) => Err(RegistryError::InFuture),
-            Some(at) => Ok(at.min(now)),
-            None => Ok(now),
-        }
+    /// The newest entry that lookups see.
+    fn newest(&self) -> u64 {
+        self.durable.newest().0
     }
 
     /// Appends an event, with whatever else is part of the operation, and answers when it is on
@@ -115,12 +119,8 @@ impl CertRegistry {
         let committed = self.store.commit(writes).into_actor(self);
         Box::pin(committed.map(|committed, registry, _| {
             committed?;
-            let appended = head;
-            let logged = Logged { at: appended.at };
-            // Commits complete in order, but their answers may be polled in another.
-            if appended.sequence > registry.durable.sequence {
-                registry.durable = appended;
-            }
+            let logged = Logged { at: head.at };
+            registry.durable.advance(head);
             Ok(logged)
         }))
     }
@@ -208,30 +208,7 @@ impl Handler<NewestEntry> for CertRegistry {
     type Result = u64;
 
     fn handle(&mut self, _: NewestEntry, _: &mut Context<Self>) -> Self::Result {
-        self.durable.sequence
-    }
-}
-
-impl Handler<ServerCertInForce> for CertRegistry {
-    type Result = Result<Vec<u8>, RegistryError>;
-
-    fn handle(&mut self, message: ServerCertInForce, _: &mut Context<Self>) -> Self::Result {
-        let at = self.resolve(message.at)?;
-        self.store
-            .server_cert_in_force(at, self.durable.sequence)?
-            .ok_or(RegistryError::NoneInForce)
-    }
-}
-
-impl Handler<SessionCertsInForce> for CertRegistry {
-    type Result = Result<Vec<Vec<u8>>, RegistryError>;
-
-    fn handle(&mut self, message: SessionCertsInForce, _: &mut Context<Self>) -> Self::Result {
-        let at = self.resolve(message.at)?;
-        let certs = self
-            .store
-            .session_certs_in_force(message.user, at, self.durable.sequence)?;
-        Ok(certs.into_iter().map(|cert| cert.der).collect())
+        self.newest()
     }
 }
 
@@ -240,7 +217,7 @@ impl Handler<LiveCerts> for CertRegistry {
 
     fn handle(&mut self, message: LiveCerts, _: &mut Context<Self>) -> Self::Result {
         self.store
-            .session_certs_in_force(message.user, self.now(), self.durable.sequence)
+            .session_certs_in_force(message.user, self.now(), self.newest())
     }
 }
 
@@ -249,7 +226,7 @@ impl Handler<LiveCertOf> for CertRegistry {
 
     fn handle(&mut self, message: LiveCertOf, _: &mut Context<Self>) -> Self::Result {
         self.store
-            .session_cert_in_force(message.session, self.now(), self.durable.sequence)
+            .session_cert_in_force(message.session, self.now(), self.newest())
     }
 }
 
@@ -267,8 +244,7 @@ impl Handler<ListSessions> for CertRegistry {
     type Result = Result<Vec<SessionLife>, RegistryError>;
 
     fn handle(&mut self, message: ListSessions, _: &mut Context<Self>) -> Self::Result {
-        self.store
-            .sessions(message.user, self.now(), self.durable.sequence)
+        self.store.sessions(message.user, self.now(), self.newest())
     }
 }
 
@@ -276,6 +252,6 @@ impl Handler<ServerCerts> for CertRegistry {
     type Result = Result<Vec<ServerCertLife>, RegistryError>;
 
     fn handle(&mut self, _: ServerCerts, _: &mut Context<Self>) -> Self::Result {
-        self.store.server_certs(self.durable.sequence)
+        self.store.server_certs(self.newest())
     }
 }

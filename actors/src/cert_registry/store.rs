@@ -28,7 +28,7 @@ use super::{Event, RegistryError, SessionRef};
 use crate::storage::{Space, Storage, StorageError, WriteSet};
 
 /// The registry's part of the store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Store {
     storage: Storage,
 }

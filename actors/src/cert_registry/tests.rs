@@ -81,6 +81,7 @@ impl Model {
 /// A registry in an arbiter of its own.
 struct Running {
     registry: Addr<CertRegistry>,
+    reader: Addr<CertReader>,
     arbiter: Arbiter,
 }
 
@@ -89,8 +90,14 @@ impl Running {
         let storage = Storage::open(directory, 8).unwrap();
         let registry = CertRegistry::open(storage, Arc::new(clock.clone())).unwrap();
         let arbiter = Arbiter::new();
+        let reader = registry.reader();
+        let reader = CertReader::start_in_arbiter(&arbiter.handle(), move |_| reader);
         let registry = CertRegistry::start_in_arbiter(&arbiter.handle(), move |_| registry);
-        Self { registry, arbiter }
+        Self {
+            registry,
+            reader,
+            arbiter,
+        }
     }
 
     fn stop(self) {

@@ -1,0 +1,88 @@
+//! Lookups where they are asked: a reader on each HTTP worker, so that an answer costs no other
+//! thread's time. It owns nothing; the registry tells it how far it may see.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix::{Actor, Context, Handler};
+use antiphon_protocol::Timestamp;
+
+use super::store::{Head, Store};
+use super::{RegistryError, ServerCertInForce, SessionCertsInForce};
+use crate::clock::SharedClock;
+
+/// How far ahead of the node's clock, in seconds, a lookup may ask and still mean "now".
+const CLOCK_TOLERANCE: u64 = 60;
+
+/// The newest entry on disk: what lookups see. Written by the registry alone.
+#[derive(Debug, Clone)]
+pub(super) struct Durable(Arc<RwLock<Head>>);
+
+impl Durable {
+    pub(super) fn new(head: Head) -> Self {
+        Self(Arc::new(RwLock::new(head)))
+    }
+
+    /// Lets lookups see up to `head`. Commits complete in order, but their answers may be polled
+    /// in another, so an older one changes nothing.
+    pub(super) fn advance(&self, head: Head) {
+        let mut newest = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if head.sequence > newest.sequence {
+            *newest = head;
+        }
+    }
+
+    /// The number and the logging time of the newest entry.
+    pub(super) fn newest(&self) -> (u64, Timestamp) {
+        let newest = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        (newest.sequence, newest.at)
+    }
+}
+
+/// The actor. See the module.
+#[derive(Debug, Clone)]
+pub struct CertReader {
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+    pub(super) durable: Durable,
+}
+
+impl CertReader {
+    /// The second that a lookup means, and the newest entry that it may see.
+    fn resolve(&self, at: Option<Timestamp>) -> Result<(Timestamp, u64), RegistryError> {
+        let (newest, logged) = self.durable.newest();
+        // Never before the newest entry.
+        let now = self.clock.now().max(logged);
+        match at {
+            Some(at) if at > now.plus_secs(CLOCK_TOLERANCE) => Err(RegistryError::InFuture),
+            Some(at) => Ok((at.min(now), newest)),
+            None => Ok((now, newest)),
+        }
+    }
+}
+
+impl Actor for CertReader {
+    type Context = Context<Self>;
+}
+
+impl Handler<ServerCertInForce> for CertReader {
+    type Result = Result<Vec<u8>, RegistryError>;
+
+    fn handle(&mut self, message: ServerCertInForce, _: &mut Context<Self>) -> Self::Result {
+        let (at, newest) = self.resolve(message.at)?;
+        self.store
+            .server_cert_in_force(at, newest)?
+            .ok_or(RegistryError::NoneInForce)
+    }
+}
+
+impl Handler<SessionCertsInForce> for CertReader {
+    type Result = Result<Vec<Vec<u8>>, RegistryError>;
+
+    fn handle(&mut self, message: SessionCertsInForce, _: &mut Context<Self>) -> Self::Result {
+        let (at, newest) = self.resolve(message.at)?;
+        let certs = self
+            .store
+            .session_certs_in_force(message.user, at, newest)?;
+        Ok(certs.into_iter().map(|cert| cert.der).collect())
+    }
+}
