@@ -10,7 +10,9 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, Message, System};
-use antiphon_actors::cert_registry::{AppendServerCert, CertRegistry, ServerCertInForce};
+use antiphon_actors::cert_registry::{
+    AppendServerCert, CertReader, CertRegistry, ServerCertInForce,
+};
 use antiphon_actors::clock::{ManualClock, SharedClock};
 use antiphon_actors::storage::Storage;
 use antiphon_protocol::{
@@ -66,17 +68,24 @@ impl Signer {
     }
 }
 
-fn registry(folder: &TempDir, clock: &ManualClock, arbiter: &Arbiter) -> Addr<CertRegistry> {
+/// The registry, and a reader of it, each on a thread of its own.
+fn registry(folder: &TempDir, clock: &ManualClock) -> (Addr<CertRegistry>, Addr<CertReader>) {
     let storage = Storage::open(&folder.path().join("db"), 64).unwrap();
     let clock: SharedClock = Arc::new(clock.clone());
     let registry = CertRegistry::open(storage, clock).unwrap();
-    CertRegistry::start_in_arbiter(&arbiter.handle(), move |_| registry)
+    let reader = registry.reader();
+    let reader = CertReader::start_in_arbiter(&Arbiter::new().handle(), move |_| reader);
+    let start = |_: &mut Context<_>| registry;
+    (
+        CertRegistry::start_in_arbiter(&Arbiter::new().handle(), start),
+        reader,
+    )
 }
 
 /// A registry whose server has had `history` certificates, one a second.
-fn with_history(runtime: &Runtime, folder: &TempDir, history: u64) -> Addr<CertRegistry> {
+fn with_history(runtime: &Runtime, folder: &TempDir, history: u64) -> Addr<CertReader> {
     let clock = ManualClock::at(Timestamp::from_secs(START));
-    let registry = registry(folder, &clock, &Arbiter::new());
+    let (registry, reader) = registry(folder, &clock);
     let signer = Signer::new();
     runtime.block_on(async {
         for batch in 0..history.div_ceil(500) {
@@ -94,7 +103,7 @@ fn with_history(runtime: &Runtime, folder: &TempDir, history: u64) -> Addr<CertR
         }
     });
     clock.advance(history);
-    registry
+    reader
 }
 
 fn lookups(criterion: &mut Criterion) {
@@ -110,10 +119,10 @@ fn lookups(criterion: &mut Criterion) {
     });
     for history in [10, 1_000, 100_000] {
         let folder = TempDir::new().unwrap();
-        let registry = with_history(&runtime, &folder, history);
+        let reader = with_history(&runtime, &folder, history);
         group.bench_function(BenchmarkId::new("now", history), |bencher| {
             bencher.to_async(&runtime).iter(|| async {
-                let found = registry.send(ServerCertInForce { at: None }).await;
+                let found = reader.send(ServerCertInForce { at: None }).await;
                 black_box(found.unwrap().unwrap())
             });
         });
@@ -121,7 +130,7 @@ fn lookups(criterion: &mut Criterion) {
             bencher.to_async(&runtime).iter(|| async {
                 let at = START + OsRng.next_u64() % history;
                 let at = Some(Timestamp::from_secs(at));
-                let found = registry.send(ServerCertInForce { at }).await;
+                let found = reader.send(ServerCertInForce { at }).await;
                 black_box(found.unwrap().unwrap())
             });
         });
@@ -144,7 +153,7 @@ fn appends(criterion: &mut Criterion) {
         });
     });
     let clock = ManualClock::at(Timestamp::from_secs(START));
-    let registry = registry(&folder, &clock, &Arbiter::new());
+    let (registry, _) = registry(&folder, &clock);
     let signer = Signer::new();
     for writers in [1_usize, 16, 128] {
         let name = format!("{writers} certificates from {writers} writers");

@@ -233,13 +233,13 @@ async fn agree_for(seed: u64) {
                 running = Running::start(directory.path(), &clock);
             }
         }
-        compare(&running.registry, &model, &clock, &mut random).await;
+        compare(&running.reader, &model, &clock, &mut random).await;
     }
     running.stop();
 }
 
 async fn compare(
-    registry: &Addr<CertRegistry>,
+    reader: &Addr<CertReader>,
     model: &Model,
     clock: &ManualClock,
     random: &mut Random,
@@ -262,15 +262,12 @@ async fn compare(
     ];
     for second in seconds {
         let at = second.map(Timestamp::from_secs);
-        let server = registry.send(ServerCertInForce { at }).await.unwrap();
+        let server = reader.send(ServerCertInForce { at }).await.unwrap();
         let is_future = second.is_some_and(|second| second > now + 60);
         let meant = second.unwrap_or(now).min(now);
         for user in [1, 2] {
             let user = Snowflake::from_u64(user);
-            let certs = registry
-                .send(SessionCertsInForce { user, at })
-                .await
-                .unwrap();
+            let certs = reader.send(SessionCertsInForce { user, at }).await.unwrap();
             if is_future {
                 assert_eq!(certs, Err(RegistryError::InFuture));
             } else {

@@ -8,7 +8,7 @@ use antiphon_protocol::{ActorCert, Domain, KeyAlgorithm, ServerCert, Snowflake, 
 use tempfile::TempDir;
 
 use super::*;
-use crate::cert_registry::{AppendServerCert, ServerCertInForce, SessionRef};
+use crate::cert_registry::{AppendServerCert, CertReader, ServerCertInForce, SessionRef};
 use crate::clock::{Clock as _, ManualClock};
 use crate::storage::{Storage, WriteSet};
 use crate::tests::{Random, verified_csr};
@@ -18,6 +18,7 @@ const START: u64 = 1_800_000_000;
 struct Running {
     manager: Addr<KeyManager>,
     registry: Addr<CertRegistry>,
+    reader: Addr<CertReader>,
     arbiters: Vec<Arbiter>,
 }
 
@@ -54,6 +55,8 @@ impl Place {
         let log_time = log.log_time();
         let is_first_start = newest.is_none();
         let arbiters = vec![Arbiter::new(), Arbiter::new()];
+        let reader = log.reader();
+        let reader = CertReader::start_in_arbiter(&arbiters[0].handle(), move |_| reader);
         let registry = CertRegistry::start_in_arbiter(&arbiters[0].handle(), move |_| log);
         let settings = Settings {
             domain: Domain::parse("a.example").unwrap(),
@@ -83,6 +86,7 @@ impl Place {
         Running {
             manager,
             registry,
+            reader,
             arbiters,
         }
     }
@@ -107,7 +111,7 @@ impl Running {
     async fn check(&self, cert: &ActorCert) {
         let at = Some(cert.validity().not_before);
         let server = self
-            .registry
+            .reader
             .send(ServerCertInForce { at })
             .await
             .unwrap()
