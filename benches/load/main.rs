@@ -154,7 +154,7 @@ async fn measure_all(args: &Args, data: &Path, seeded: Seeded) -> Vec<Row> {
     assert!(copied.unwrap().success());
     let limits = "[key_packages]\nper_client = 100000\nclaims_per_minute = 0\n";
     std::fs::write(place.path("config.toml"), limits).unwrap();
-    let node = place.start_with(&[("MALLOC_MMAP_THRESHOLD_", Path::new("1000000"))]);
+    let node = place.start();
     let people = People::prepare(&node.api, args.clients).await;
     let all = Scenario::value_variants();
     let asked = if args.scenarios.is_empty() {

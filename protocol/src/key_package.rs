@@ -12,6 +12,7 @@ use openmls::prelude::{
 use sha2::{Digest, Sha256};
 
 use crate::mls_crypto::PublicCrypto;
+use crate::x25519;
 use crate::{ActorCert, ServerCert, Timestamp, Validity};
 
 /// The longest lifetime, in seconds: 400 days.
@@ -138,11 +139,7 @@ impl CipherSuite {
                 bytes.len() == 65 && p256::PublicKey::from_sec1_bytes(bytes).is_ok()
             }
             Self::X25519Aes128 | Self::X25519ChaCha20 => {
-                <[u8; 32]>::try_from(bytes).is_ok_and(|bytes| {
-                    // A point of small order makes every shared secret zero (RFC 7748 §6.1).
-                    let shared = curve25519_dalek::MontgomeryPoint(bytes).mul_clamped([0x42; 32]);
-                    shared.to_bytes() != [0; 32]
-                })
+                <[u8; 32]>::try_from(bytes).is_ok_and(|point| !x25519::is_of_small_order(point))
             }
         }
     }

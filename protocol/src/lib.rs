@@ -47,6 +47,7 @@ mod timestamp;
 mod token;
 mod user_id;
 mod validity;
+mod x25519;
 
 pub use challenge::{Challenge, ChallengeError, ChallengeSecret};
 pub use client_key::ClientKey;

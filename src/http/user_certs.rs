@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Payload};
-use antiphon_actors::accounts::FindUser;
+use antiphon_actors::accounts::FindUserId;
 use antiphon_actors::cert_registry::SessionCertsInForce;
 use antiphon_protocol::{UserId, base64};
 
@@ -21,7 +21,7 @@ pub(super) async fn list(
     let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
     let user = user.ok_or(ApiError::InvalidUserId)?;
     let at = timestamp::requested(&request, payload, &doors).await?;
-    let user = readers.users.send(FindUser { user }).await??.id;
+    let user = readers.users.send(FindUserId { user }).await??;
     let certs = readers
         .certs
         .send(SessionCertsInForce { user, at })

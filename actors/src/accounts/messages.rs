@@ -180,6 +180,14 @@ pub struct FindUser {
     pub user: UserId,
 }
 
+/// The Snowflake of a user.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Snowflake, AccountsError>")]
+pub struct FindUserId {
+    /// By either ID.
+    pub user: UserId,
+}
+
 /// All users, in the order in which the node came to know them.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<UserSummary>, AccountsError>")]

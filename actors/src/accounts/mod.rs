@@ -24,9 +24,9 @@ use antiphon_protocol::{Domain, Timestamp};
 pub use error::{AccountsError, ChallengeFailure};
 pub use messages::{
     AddUser, Authenticate, Caller, CheckChallenge, CreateInvite, EndNamedSession, EndOwnSession,
-    EndSessionOf, FindUser, InviteCode, InviteSummary, ListInvites, ListUsers, MakeChallenge,
-    OpenSession, Opened, Password, Register, RevokeInvite, SetAdministrator, SetPassword, SignIn,
-    SignedIn, UserSummary,
+    EndSessionOf, FindUser, FindUserId, InviteCode, InviteSummary, ListInvites, ListUsers,
+    MakeChallenge, OpenSession, Opened, Password, Register, RevokeInvite, SetAdministrator,
+    SetPassword, SignIn, SignedIn, UserSummary,
 };
 
 pub use reader::UserReader;

@@ -1,9 +1,10 @@
 //! Finding users where they are asked for: a reader on each HTTP worker. It owns nothing.
 
 use actix::{Actor, Context, Handler};
+use antiphon_protocol::{Snowflake, UserId};
 
 use super::store::Store;
-use super::{AccountsError, FindUser, UserSummary};
+use super::{AccountsError, FindUser, FindUserId, UserSummary};
 use crate::storage::Storage;
 
 /// The actor. See the module.
@@ -31,5 +32,17 @@ impl Handler<FindUser> for UserReader {
     fn handle(&mut self, message: FindUser, _: &mut Context<Self>) -> Self::Result {
         let (id, user) = self.store.find(&message.user)?;
         Ok(user.summary(id)?)
+    }
+}
+
+impl Handler<FindUserId> for UserReader {
+    type Result = Result<Snowflake, AccountsError>;
+
+    fn handle(&mut self, message: FindUserId, _: &mut Context<Self>) -> Self::Result {
+        match &message.user {
+            // That a federation ID has a Snowflake says that there is a user.
+            UserId::Fid(_) => self.store.find_id(&message.user),
+            UserId::Snowflake(_) => Ok(self.store.find(&message.user)?.0),
+        }
     }
 }

@@ -119,13 +119,18 @@ impl Store {
 
     /// The user with this ID, of either kind.
     pub(super) fn find(&self, user: &UserId) -> Result<(Snowflake, User), AccountsError> {
+        let id = self.find_id(user)?;
+        let user = self.storage.get(Space::Users, &key(id))?;
+        Ok((id, user.ok_or(AccountsError::NoSuchUser)?))
+    }
+
+    /// The Snowflake of the user with this ID, of either kind; one that is given may be nobody's.
+    pub(super) fn find_id(&self, user: &UserId) -> Result<Snowflake, AccountsError> {
         let id = match user {
             UserId::Snowflake(id) => Some(*id),
             UserId::Fid(fid) => self.id_of(fid)?,
         };
-        let id = id.ok_or(AccountsError::NoSuchUser)?;
-        let user = self.storage.get(Space::Users, &key(id))?;
-        Ok((id, user.ok_or(AccountsError::NoSuchUser)?))
+        id.ok_or(AccountsError::NoSuchUser)
     }
 
     pub(super) fn id_of(&self, fid: &Fid) -> Result<Option<Snowflake>, StorageError> {

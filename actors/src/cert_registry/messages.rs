@@ -42,6 +42,7 @@ pub enum Event {
     /// The server has a new ID-Cert.
     ServerCert {
         /// The certificate.
+        #[serde(with = "serde_bytes")]
         der: Vec<u8>,
     },
     /// A session has a new ID-Cert.
@@ -51,6 +52,7 @@ pub enum Event {
         /// Which session.
         session: u64,
         /// The certificate.
+        #[serde(with = "serde_bytes")]
         der: Vec<u8>,
     },
     /// A session has ended; its ID-Cert is revoked.
@@ -67,6 +69,7 @@ pub enum Event {
         /// Which session.
         session: u64,
         /// The certificate.
+        #[serde(with = "serde_bytes")]
         der: Vec<u8>,
     },
 }

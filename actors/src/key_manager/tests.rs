@@ -17,7 +17,6 @@ const START: u64 = 1_800_000_000;
 
 struct Running {
     manager: Addr<KeyManager>,
-    registry: Addr<CertRegistry>,
     reader: Addr<CertReader>,
     arbiters: Vec<Arbiter>,
 }
@@ -85,7 +84,6 @@ impl Place {
         }
         Running {
             manager,
-            registry,
             reader,
             arbiters,
         }

@@ -42,6 +42,7 @@ impl Record for Rack {
 pub(super) struct Package {
     not_before: u64,
     not_after: u64,
+    #[serde(with = "serde_bytes")]
     pub(super) bytes: Vec<u8>,
 }
 
