@@ -18,6 +18,18 @@ run:
 bench *args:
     cargo bench --bench cert_registry --bench key_package_pool --bench storage -- {{args}}
 
+# A node under load, each figure beside a floor of the same run: `just load lookup-now --clients 256`
+load *args:
+    cargo bench --bench load -- {{args}}
+
+# What moved by more than 10 % since `benches/baseline.json` was written; `just bench-baseline` writes it
+bench-compare *args:
+    cargo bench --bench load -- --compare benches/baseline.json {{args}}
+
+# Take this machine's ratios as the ones to compare with
+bench-baseline *args:
+    cargo bench --bench load -- --json benches/baseline.json {{args}}
+
 # Look for bytes that break a decoder: id_cert, id_csr, challenge or key_package (needs cargo-fuzz and nightly)
 fuzz target seconds="600":
     cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}} -max_len=2048
