@@ -1,9 +1,9 @@
 //! Argon2id (RFC 9106), off the actors' threads.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
+use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
+use argon2::{Argon2, Block, Params};
 use rand_core::OsRng;
 
 use super::{AccountsError, Password};
@@ -19,20 +19,54 @@ pub(super) struct Hasher {
     workers: Workers,
     /// What passwords of unknown users are compared with, so that they take as long.
     decoy: Arc<str>,
+    memory: Memory,
 }
+
+/// The memory of hashes that are done, for the next. Were it given back, the C library would keep it
+/// all the same, in a place of its own for each thread (docs/decisions/0012).
+#[derive(Debug, Clone, Default)]
+struct Memory(Arc<Mutex<Vec<Vec<Block>>>>);
+
+impl Memory {
+    /// Computes the hash of a password.
+    fn hash(&self, argon2: &Argon2<'_>, password: &[u8], salt: Salt<'_>) -> Result<Output, Error> {
+        let mut bytes = [0; Salt::MAX_LENGTH];
+        let salt = salt.decode_b64(&mut bytes)?;
+        let mut memory = self.free().pop().unwrap_or_default();
+        memory.resize(argon2.params().block_count(), Block::default());
+        let length = argon2.params().output_len();
+        let length = length.unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let hashed = Output::init_with(length, |output| {
+            Ok(argon2.hash_password_into_with_memory(password, salt, output, &mut memory)?)
+        });
+        self.free().push(memory);
+        hashed
+    }
+
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Error = argon2::password_hash::Error;
 
 impl Hasher {
     pub(super) fn new() -> Result<Self, AccountsError> {
-        let decoy = hash(&Password::new("nobody has this one".to_owned()))?;
+        // In memory of its own, so that a node to which nobody comes has none.
+        let decoy = Password::new("nobody has this one".to_owned());
+        let decoy = hash(&Memory::default(), &decoy).map_err(hashing)?;
         Ok(Self {
             workers: Workers::new(QUEUE),
             decoy: decoy.into(),
+            memory: Memory::default(),
         })
     }
 
     /// Hashes a password to be kept, as a PHC string.
     pub(super) async fn hash(self, password: Password) -> Result<String, AccountsError> {
-        self.workers.run(move || hash(&password)).await?
+        let memory = self.memory.clone();
+        let hashed = self.workers.run(move || hash(&memory, &password));
+        hashed.await?.map_err(hashing)
     }
 
     /// Whether `password` is the one that was kept. Where nothing is kept, the answer is no, in
@@ -42,25 +76,71 @@ impl Hasher {
         password: Password,
         kept: Option<String>,
     ) -> Result<bool, AccountsError> {
-        let decoy = Arc::clone(&self.decoy);
+        let (decoy, memory) = (Arc::clone(&self.decoy), self.memory.clone());
         let verifying = self.workers.run(move || {
             let is_known = kept.is_some();
-            let phc = kept.as_deref().unwrap_or(&decoy);
-            let phc = PasswordHash::new(phc).map_err(hashing)?;
-            let is_right = Argon2::default().verify_password(password.as_bytes(), &phc);
-            Ok(is_known && is_right.is_ok())
+            let is_right = verify(&memory, &password, kept.as_deref().unwrap_or(&decoy))?;
+            Ok(is_known && is_right)
         });
-        verifying.await?
+        verifying.await?.map_err(hashing)
     }
 }
 
-fn hash(password: &Password) -> Result<String, AccountsError> {
+fn hash(memory: &Memory, password: &Password) -> Result<String, Error> {
     let salt = SaltString::generate(&mut OsRng);
-    let phc = Argon2::default().hash_password(password.as_bytes(), &salt);
-    Ok(phc.map_err(hashing)?.to_string())
+    let argon2 = Argon2::default();
+    let phc = PasswordHash {
+        algorithm: argon2::ARGON2ID_IDENT,
+        version: Some(argon2::Version::default().into()),
+        params: ParamsString::try_from(argon2.params())?,
+        salt: Some(salt.as_salt()),
+        hash: Some(memory.hash(&argon2, password.as_bytes(), salt.as_salt())?),
+    };
+    Ok(phc.to_string())
+}
+
+/// With the parameters that were kept.
+fn verify(memory: &Memory, password: &Password, kept: &str) -> Result<bool, Error> {
+    let phc = PasswordHash::new(kept)?;
+    let (Some(salt), Some(kept)) = (phc.salt, phc.hash) else {
+        return Err(Error::PhcStringField);
+    };
+    let algorithm = phc.algorithm.try_into()?;
+    let version = phc.version.map(argon2::Version::try_from).transpose()?;
+    let argon2 = Argon2::new(
+        algorithm,
+        version.unwrap_or_default(),
+        Params::try_from(&phc)?,
+    );
+    // `Output` compares in constant time.
+    Ok(memory.hash(&argon2, password.as_bytes(), salt)? == kept)
 }
 
 #[allow(clippy::needless_pass_by_value)] // The shape that `map_err` asks for.
-fn hashing(error: impl ToString) -> AccountsError {
+fn hashing(error: Error) -> AccountsError {
     AccountsError::Hashing(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash::PasswordVerifier as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_what_the_library_would_keep() {
+        let memory = Memory::default();
+        let password = |text: &str| Password::new(text.to_owned());
+        let kept = hash(&memory, &password("one")).unwrap();
+        assert!(
+            kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{kept}"
+        );
+        let phc = PasswordHash::new(&kept).unwrap();
+        Argon2::default().verify_password(b"one", &phc).unwrap();
+        // Also in memory that was used before.
+        assert_eq!(verify(&memory, &password("one"), &kept), Ok(true));
+        assert_eq!(verify(&memory, &password("two"), &kept), Ok(false));
+        assert_eq!(memory.free().len(), 1);
+    }
 }
