@@ -59,7 +59,7 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
-/// What moved by more than a tenth from a baseline; rows that only one of them has are named, too.
+/// What moved by more than a tenth from a baseline; what the baseline does not have is named, too.
 pub fn compare(rows: &[Row], baseline: &[Row]) -> Vec<String> {
     let key = |row: &Row| (row.scenario.clone(), row.clients, row.users);
     let mut moved = Vec::new();
