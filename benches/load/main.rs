@@ -212,7 +212,7 @@ async fn measure_one(
         ))
         .unwrap(),
     );
-    let (mut all, mut all_static) = (Measured::new(), Measured::new());
+    let mut all = Measured::new();
     let (mut ratios, mut floors, mut p99s) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..args.repetitions {
         if matches!(scenario, Scenario::Claim | Scenario::Mixed) {
@@ -221,7 +221,7 @@ async fn measure_one(
                 .await;
         }
         let script = script(scenario, seeded, people);
-        let before = floor_of(floor, statics.as_ref(), load, place, &mut all_static).await;
+        let before = floor_of(floor, statics.as_ref(), load, place).await;
         let measured = measure::run(address, &script, load).await;
         floors.push(before.0);
         ratios.push(measured.per_second() * scenario.units() / before.0);
@@ -265,7 +265,6 @@ async fn floor_of(
     statics: Option<&Static>,
     load: Load,
     place: &program::Place,
-    all: &mut Measured,
 ) -> (f64, Option<f64>) {
     let folder = place.folder.path();
     match (floor, statics) {
@@ -273,7 +272,6 @@ async fn floor_of(
             let script: measure::Script =
                 Arc::new(|_, _| Some(http::Ask::get("/p2core/key/server".to_owned())));
             let measured = measure::run(&server.address, &script, load).await;
-            all.add(&measured);
             (measured.per_second(), Some(millis(&measured, 0.99)))
         }
         (Floor::Fdatasync, _) => (floor::fdatasync(folder), None),

@@ -9,7 +9,7 @@ use antiphon::node::Node;
 use antiphon_actors::accounts::new_user;
 use antiphon_actors::cert_registry::{CertRegistry, OpenSession, RenewSession, SessionRef};
 use antiphon_actors::clock::{Clock as _, ManualClock, SystemClock};
-use antiphon_actors::storage::{Storage, WriteSet};
+use antiphon_actors::storage::Storage;
 use antiphon_protocol::{
     ActorCert, Fid, IdCsr, PrivateKey, SerialNumber, ServerCert, Snowflake, Timestamp, Validity,
     issue,
@@ -107,7 +107,6 @@ pub async fn seed(data: &Path, users: u64, certs_each: u64) -> Seeded {
     drop(registry);
     arbiter.stop();
     arbiter.join().unwrap();
-    storage.commit(WriteSet::new()).await.unwrap();
     storage.close().unwrap();
     Seeded {
         users,

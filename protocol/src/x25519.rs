@@ -3,7 +3,7 @@
 /// The coordinates *u* of small order, in every spelling below 2²⁵⁵, least significant byte first:
 /// 0, 1, the two of order 8, *p* − 1, *p* and *p* + 1. To look here costs less than the scalar
 /// multiplication that would show the same.
-const SMALL_ORDER: [[u8; 32]; 7] = [
+pub(crate) const SMALL_ORDER: [[u8; 32]; 7] = [
     [
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
@@ -47,44 +47,4 @@ pub(crate) fn is_of_small_order(mut point: [u8; 32]) -> bool {
     let [.., last] = &mut point;
     *last &= 0x7f;
     SMALL_ORDER.contains(&point)
-}
-
-#[cfg(test)]
-mod tests {
-    use curve25519_dalek::MontgomeryPoint;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn shares_zero(point: [u8; 32]) -> bool {
-        MontgomeryPoint(point).mul_clamped([0x42; 32]).to_bytes() == [0; 32]
-    }
-
-    #[test]
-    fn every_point_in_the_list_shares_zero() {
-        for mut point in SMALL_ORDER {
-            assert!(
-                shares_zero(point) && is_of_small_order(point),
-                "{point:02x?}"
-            );
-            point[31] |= 0x80;
-            assert!(
-                shares_zero(point) && is_of_small_order(point),
-                "{point:02x?}"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_near_is_judged_as_the_multiplication_does(
-            which in 0..SMALL_ORDER.len(),
-            at in 0..32_usize,
-            to: u8,
-        ) {
-            let mut point = SMALL_ORDER[which];
-            point[at] = to;
-            prop_assert_eq!(is_of_small_order(point), shares_zero(point));
-        }
-    }
 }

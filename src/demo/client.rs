@@ -138,7 +138,7 @@ impl Server {
         fid: &Fid,
         at: Option<u64>,
     ) -> Result<ActorCert, DemoError> {
-        let answer = self.user(fid, at).await?.expect(StatusCode::OK)?;
+        let answer = self.user(fid, at).await?.must_be(StatusCode::OK)?;
         match answer.body.as_array().map(Vec::as_slice) {
             Some([cert]) => actor_cert(cert),
             _ => Err(answer.unexpected("one ID-Cert")),
@@ -149,7 +149,7 @@ impl Server {
     pub(super) async fn cert(&self, at: Option<u64>) -> Result<ServerCert, DemoError> {
         let path = format!("/key/server{}", query(at));
         let answer = self.ask(Method::GET, &path, None, None).await?;
-        let answer = answer.expect(StatusCode::OK)?;
+        let answer = answer.must_be(StatusCode::OK)?;
         let der = decode(&answer.body)?;
         Ok(ServerCert::from_der(&der)?)
     }
@@ -157,7 +157,7 @@ impl Server {
 
 impl Answer {
     /// The answer, if it has the status that the contract says.
-    pub(super) fn expect(self, status: StatusCode) -> Result<Self, DemoError> {
+    pub(super) fn must_be(self, status: StatusCode) -> Result<Self, DemoError> {
         if self.status == status {
             Ok(self)
         } else {
@@ -166,7 +166,7 @@ impl Answer {
     }
 
     /// The refusal, if it is the one that the contract says.
-    pub(super) fn expect_refusal(self, status: u16, error: &str) -> Result<(), DemoError> {
+    pub(super) fn must_be_refusal(self, status: u16, error: &str) -> Result<(), DemoError> {
         if self.status.as_u16() == status
             && self.body.get("error").is_some_and(|code| code == error)
         {

@@ -105,7 +105,7 @@ async fn tell(
 
     b.user(&fid, None)
         .await?
-        .expect_refusal(404, "P2CORE_USER_NOT_FOUND")?;
+        .must_be_refusal(404, "P2CORE_USER_NOT_FOUND")?;
     say("b.example has never heard of her (404)".to_owned());
 
     let challenge = challenge(b).await?;
@@ -119,7 +119,7 @@ async fn tell(
     ));
     b.identify(&challenge, &first, &first_key)
         .await?
-        .expect_refusal(401, "P2CORE_CHALLENGE_FAILED")?;
+        .must_be_refusal(401, "P2CORE_CHALLENGE_FAILED")?;
     say("the same challenge does not sign anybody in again (401)".to_owned());
     same(&b.user_cert(&fid, None).await?, &first)?;
     let then = second_over().await;
@@ -138,7 +138,7 @@ async fn tell(
     say("she tells b.example, which takes the new ID-Cert".to_owned());
     b.present(&token, &first)
         .await?
-        .expect_refusal(400, "P2CORE_INVALID_ID_CERT")?;
+        .must_be_refusal(400, "P2CORE_INVALID_ID_CERT")?;
     say("the old ID-Cert cannot be put back (400)".to_owned());
     second_over().await;
 
@@ -168,7 +168,7 @@ async fn tell(
     say(format!(
         "asked about second {then}, both nodes name the first ID-Cert, and it verifies"
     ));
-    let now = b.user(&fid, None).await?.expect(StatusCode::OK)?;
+    let now = b.user(&fid, None).await?.must_be(StatusCode::OK)?;
     if now.body.as_array().map(Vec::len) != Some(2) {
         return Err(DemoError::Wrong("b.example does not name two ID-Certs now"));
     }
@@ -190,7 +190,7 @@ async fn rotate(
         is_administrator: true,
     };
     tokio::task::spawn_blocking(move || control::ask::<User>(&data, &order)).await??;
-    let rotated = a.rotate(token).await?.expect(StatusCode::OK)?;
+    let rotated = a.rotate(token).await?.must_be(StatusCode::OK)?;
     let cert = a.cert(None).await?;
     let pem = cert.public_key().to_pem().map_err(DemoError::Key)?;
     if rotated.body.as_str() != Some(&pem) {
@@ -224,12 +224,12 @@ fn server(node: &Node, domain: &str) -> Result<Server, DemoError> {
 }
 
 async fn challenge(server: &Server) -> Result<String, DemoError> {
-    let answer = server.challenge().await?.expect(StatusCode::OK)?;
+    let answer = server.challenge().await?.must_be(StatusCode::OK)?;
     answer.text("/challenge")
 }
 
 fn created(answer: Answer) -> Result<Answer, DemoError> {
-    answer.expect(StatusCode::CREATED)
+    answer.must_be(StatusCode::CREATED)
 }
 
 fn same(found: &ActorCert, expected: &ActorCert) -> Result<(), DemoError> {

@@ -177,6 +177,7 @@ async fn answer(request: HttpRequest, state: Data<State>) -> HttpResponse {
         Mood::Silent => std::future::pending().await,
         Mood::Drips => {
             let drops = stream::unfold((), |()| async {
+                // Dripping is what it does: no single wait is long, all together are.
                 actix_web::rt::time::sleep(Duration::from_millis(300)).await;
                 Some((Ok::<_, actix_web::Error>(Bytes::from_static(b" ")), ()))
             });

@@ -1,5 +1,8 @@
 //! Argon2id (RFC 9106), off the actors' threads.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
@@ -119,28 +122,4 @@ fn verify(memory: &Memory, password: &Password, kept: &str) -> Result<bool, Erro
 #[allow(clippy::needless_pass_by_value)] // The shape that `map_err` asks for.
 fn hashing(error: Error) -> AccountsError {
     AccountsError::Hashing(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use argon2::password_hash::PasswordVerifier as _;
-
-    use super::*;
-
-    #[test]
-    fn what_is_kept_is_what_the_library_would_keep() {
-        let memory = Memory::default();
-        let password = |text: &str| Password::new(text.to_owned());
-        let kept = hash(&memory, &password("one")).unwrap();
-        assert!(
-            kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-            "{kept}"
-        );
-        let phc = PasswordHash::new(&kept).unwrap();
-        Argon2::default().verify_password(b"one", &phc).unwrap();
-        // Also in memory that was used before.
-        assert_eq!(verify(&memory, &password("one"), &kept), Ok(true));
-        assert_eq!(verify(&memory, &password("two"), &kept), Ok(false));
-        assert_eq!(memory.free().len(), 1);
-    }
 }

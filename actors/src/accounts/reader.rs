@@ -30,8 +30,7 @@ impl Handler<FindUser> for UserReader {
     type Result = Result<UserSummary, AccountsError>;
 
     fn handle(&mut self, message: FindUser, _: &mut Context<Self>) -> Self::Result {
-        let (id, user) = self.store.find(&message.user)?;
-        Ok(user.summary(id)?)
+        self.store.summary(&message.user)
     }
 }
 

@@ -124,6 +124,12 @@ impl Store {
         Ok((id, user.ok_or(AccountsError::NoSuchUser)?))
     }
 
+    /// The same, as others see it.
+    pub(super) fn summary(&self, user: &UserId) -> Result<UserSummary, AccountsError> {
+        let (id, user) = self.find(user)?;
+        Ok(user.summary(id)?)
+    }
+
     /// The Snowflake of the user with this ID, of either kind; one that is given may be nobody's.
     pub(super) fn find_id(&self, user: &UserId) -> Result<Snowflake, AccountsError> {
         let id = match user {

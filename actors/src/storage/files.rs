@@ -44,7 +44,8 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Tries something that others are just about to make possible up to `times` times, 10 ms apart.
+/// Tries something that others are just about to make possible up to `times` times, 10 ms apart:
+/// neither sled's end nor another process' is an event that can be waited for within a limit.
 pub(super) fn try_again<T>(times: u32, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     for _ in 1..times {
         match attempt() {

@@ -6,3 +6,4 @@ mod id_cert;
 mod identifiers;
 mod signatures;
 mod support;
+mod x25519;

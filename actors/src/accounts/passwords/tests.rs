@@ -1,0 +1,22 @@
+//! What is kept of passwords.
+
+use argon2::password_hash::PasswordVerifier as _;
+
+use super::*;
+
+#[test]
+fn what_is_kept_is_what_the_library_would_keep() {
+    let memory = Memory::default();
+    let password = |text: &str| Password::new(text.to_owned());
+    let kept = hash(&memory, &password("one")).unwrap();
+    assert!(
+        kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+        "{kept}"
+    );
+    let phc = PasswordHash::new(&kept).unwrap();
+    Argon2::default().verify_password(b"one", &phc).unwrap();
+    // Also in memory that was used before.
+    assert_eq!(verify(&memory, &password("one"), &kept), Ok(true));
+    assert_eq!(verify(&memory, &password("two"), &kept), Ok(false));
+    assert_eq!(memory.free().len(), 1);
+}
