@@ -4,13 +4,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Addr, Arbiter, Context, MailboxError};
+use actix::{Addr, Arbiter, ArbiterHandle, Context, MailboxError};
 use actix_web::dev::ServerHandle;
-use antiphon_actors::accounts::{self, Accounts, AccountsError};
+use antiphon_actors::accounts::{self, Accounts, AccountsError, UserReader};
 use antiphon_actors::cert_registry::{AppendServerCert, CertRegistry, RegistryError};
 use antiphon_actors::clock::SharedClock;
 use antiphon_actors::home_servers::{self, HomeServers, SystemNames};
-use antiphon_actors::key_manager::{self, KeyError, KeyManager, RotateServerKey, StartError};
+use antiphon_actors::key_manager::{
+    self, KeyError, KeyManager, RotateServerKey, Serials, StartError,
+};
 use antiphon_actors::key_package_pool::{self, KeyPackagePool};
 use antiphon_actors::storage::{DataDir, DataDirError, Storage};
 use antiphon_actors::workers::Workers;
@@ -106,23 +108,28 @@ impl Node {
         let data_dir = Arc::new(DataDir::open(&config.data_dir, &config.domain)?);
         let storage = store::open(&data_dir, config, &*clock).await?;
 
-        // 3. The owners, each on a thread of its own, from the log upwards.
+        // 3. The owners, from the log upwards.
         let mut arbiters = Vec::new();
         let log = CertRegistry::open(storage.clone(), Arc::clone(&clock))?;
         let (newest, log_time) = (log.newest_server_cert()?, log.log_time());
         let is_first_start = newest.is_none();
         let cert_reader = log.reader();
-        let registry = start(log, &mut arbiters);
+        // Log and keys share a thread: each certificate goes through both, one after the other.
+        let owners = arbiter(&mut arbiters);
+        let registry = start(log, &owners);
         let keys = KeyManager::open(
             key_settings(config),
             Arc::clone(&clock),
             &data_dir.keys(),
+            Serials::begin(&storage, &*clock)
+                .await
+                .map_err(StoreError::from)?,
             newest.map(|life| life.cert),
             log_time,
             registry.clone(),
         )?;
         let mut cert = keys.current_cert().clone();
-        let key_manager = start(keys, &mut arbiters);
+        let key_manager = start(keys, &owners);
         let accounts = Accounts::open(
             account_settings(config),
             Arc::clone(&clock),
@@ -132,21 +139,21 @@ impl Node {
             registry.clone(),
         )
         .await?;
-        let accounts = start(accounts, &mut arbiters);
+        let accounts = start(accounts, &arbiter(&mut arbiters));
         let homes = HomeServers::new(
             federation_settings(config),
             Arc::clone(&clock),
             Arc::new(SystemNames),
         )?;
-        let home_servers = start(homes, &mut arbiters);
+        let home_servers = start(homes, &arbiter(&mut arbiters));
 
         let pool = KeyPackagePool::new(
             key_package_settings(config),
             Arc::clone(&clock),
             storage.clone(),
-            registry.clone(),
+            cert_reader.clone(),
         );
-        let key_packages = start(pool, &mut arbiters);
+        let key_packages = start(pool, &arbiter(&mut arbiters));
 
         // 4. An identity that is in force: logged, if it is new, and rotated, if it has ended.
         if is_first_start {
@@ -167,6 +174,7 @@ impl Node {
             key_packages,
             registry,
             cert_reader,
+            user_reader: UserReader::new(storage.clone(), Arc::clone(&clock)),
             storage: storage.clone(),
             workers: Workers::new(CHECKS_WAITING),
             clock,
@@ -253,15 +261,20 @@ async fn owner_ended(doors: &Doors) {
     }
 }
 
-/// Starts an actor on a thread of its own.
-fn start<A>(actor: A, arbiters: &mut Vec<Arbiter>) -> Addr<A>
+/// A thread for actors.
+fn arbiter(arbiters: &mut Vec<Arbiter>) -> ArbiterHandle {
+    let arbiter = Arbiter::new();
+    let handle = arbiter.handle();
+    arbiters.push(arbiter);
+    handle
+}
+
+/// Starts an actor on a thread.
+fn start<A>(actor: A, thread: &ArbiterHandle) -> Addr<A>
 where
     A: actix::Actor<Context = Context<A>> + Send,
 {
-    let arbiter = Arbiter::new();
-    let address = A::start_in_arbiter(&arbiter.handle(), move |_| actor);
-    arbiters.push(arbiter);
-    address
+    A::start_in_arbiter(thread, move |_| actor)
 }
 
 fn listening_on(address: SocketAddr) -> impl FnOnce(std::io::Error) -> NodeError {

@@ -42,8 +42,13 @@ pub async fn open(
     if !data_dir.is_older() {
         return Ok(Storage::open(data_dir.path(), config.cache_mib)?);
     }
-    // Format 1 has no mark, and is otherwise the same.
-    let storage = Storage::open_without_mark(data_dir.path(), config.cache_mib)?;
+    // What older formats have, this program reads: format 1 has no mark, and the entries of the log
+    // in formats 1 and 2 are not packed.
+    let storage = if data_dir.is_without_mark() {
+        Storage::open_without_mark(data_dir.path(), config.cache_mib)?
+    } else {
+        Storage::open(data_dir.path(), config.cache_mib)?
+    };
     let name = format!("before-format-{FORMAT}.backup");
     let path = data_dir.path().join(name);
     back_up(&storage, &path, config, clock)

@@ -60,7 +60,7 @@ pub use key::{KeyAlgorithm, KeyError, PrivateKey, PublicKey};
 pub use key_package::{
     CipherSuite, KeyPackage, KeyPackageError, LONGEST_LIFETIME, Use as KeyPackageUse,
 };
-pub use serial_number::SerialNumber;
+pub use serial_number::{SerialNumber, SerialNumbers};
 pub use session_id::{SessionId, SessionIdError};
 pub use snowflake::{Snowflake, SnowflakeError};
 pub use timestamp::{Timestamp, TimestampError};

@@ -9,8 +9,8 @@ use actix_web::{FromRequest, HttpRequest};
 use antiphon_actors::accounts::{Authenticate, Caller};
 use antiphon_protocol::{Token, TokenHash};
 
-use super::Doors;
 use super::error::ApiError;
+use super::readers::Readers;
 
 /// The session that makes a request, by its bearer token (RFC 6750 §2.1). As an argument of a
 /// handler it is judged before the handler reads the body.
@@ -22,9 +22,9 @@ impl FromRequest for Authenticated {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let asked = request
-            .app_data::<Data<Doors>>()
+            .app_data::<Data<Readers>>()
             .zip(bearer_token(request))
-            .map(|(doors, token)| doors.accounts.send(Authenticate { token }));
+            .map(|(readers, token)| readers.users.send(Authenticate { token }));
         Box::pin(async move {
             let caller = asked.ok_or(ApiError::Unauthorized)?.await??;
             Ok(Self(caller))

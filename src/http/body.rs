@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
@@ -24,6 +24,11 @@ pub(super) async fn read(
     payload: Payload,
     limit: usize,
 ) -> Result<Bytes, ApiError> {
+    // Without these there is none (RFC 9112 §6.3), and nothing to wait for.
+    let announces = |header| request.headers().contains_key(header);
+    if !announces(&CONTENT_LENGTH) && !announces(&TRANSFER_ENCODING) {
+        return Ok(Bytes::new());
+    }
     let arriving = timeout(PATIENCE, arrive(request, payload, limit));
     let too_slow = |_| ApiError::BadRequest("The body did not arrive in time.".to_owned());
     arriving.await.map_err(too_slow)?

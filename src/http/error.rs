@@ -189,7 +189,7 @@ impl From<AccountsError> for ApiError {
 impl From<KeyError> for ApiError {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::CertEnded | KeyError::Stopped => Self::Busy,
+            KeyError::CertEnded | KeyError::NoSerialNumber | KeyError::Stopped => Self::Busy,
             KeyError::Registry(error) => error.into(),
             // The key file goes where the database goes, and fails with it.
             KeyError::File { .. } => {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use actix_web::web::{Bytes, Data, Json, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use antiphon_actors::accounts::{Caller, FindUser};
+use antiphon_actors::accounts::{Caller, FindUser, FindUserId};
 use antiphon_actors::cert_registry::{LiveCert, LiveCertOf};
 use antiphon_actors::key_package_pool::{Claim, Count, Publish, PutLastResort};
 use antiphon_protocol::{
-    ActorCert, KeyPackage, KeyPackageError, KeyPackageUse, Timestamp, UserId, base64,
+    ActorCert, KeyPackage, KeyPackageError, KeyPackageUse, Snowflake, Timestamp, UserId, base64,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,7 @@ pub(super) async fn publish(
     request: HttpRequest,
     payload: Payload,
     doors: Data<Doors>,
+    readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
     let body = body_of_local(&caller, &request, payload, &doors).await?;
     let texts: Vec<String> = serde_json::from_slice(&body).map_err(|_| {
@@ -51,7 +52,7 @@ pub(super) async fn publish(
         let message = "1 to 100 KeyPackages can be published at once.".to_owned();
         return Err(ApiError::BadRequest(message));
     }
-    let (cert, packages) = check(&caller, &doors, texts, KeyPackageUse::Once).await?;
+    let (cert, packages) = check(&caller, &doors, &readers, texts, KeyPackageUse::Once).await?;
     let session = caller.session;
     let published = doors.key_packages.send(Publish {
         session,
@@ -68,10 +69,11 @@ pub(super) async fn put_last_resort(
     request: HttpRequest,
     payload: Payload,
     doors: Data<Doors>,
+    readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
     let body = body_of_local(&caller, &request, payload, &doors).await?;
     let texts = vec![body::parse_string(&body)?];
-    let (cert, packages) = check(&caller, &doors, texts, KeyPackageUse::LastResort).await?;
+    let (cert, packages) = check(&caller, &doors, &readers, texts, KeyPackageUse::LastResort).await?;
     let session = caller.session;
     for package in packages {
         let put = PutLastResort {
@@ -117,19 +119,37 @@ pub(super) async fn claim(
     let query = query.map_err(|error| ApiError::BadRequest(format!("{error}.")))?;
     let cipher_suite = query.cipher_suite.as_deref().map(parse_suite).transpose()?;
     let idempotency_key = idempotency_key(&request)?;
-    let user = readers.users.send(FindUser { user }).await??;
-    if *user.fid.domain() != doors.domain {
-        return Err(ApiError::UserNotFound);
-    }
+    let user = find_local(user, &doors, &readers).await?;
     let claim = Claim {
         asker: caller.session,
-        user: user.id,
+        user,
         cipher_suite,
         idempotency_key,
     };
     let packages = doors.key_packages.send(claim).await??;
     let packages = packages.iter().map(|package| base64::encode(package));
     Ok(Json(packages.collect()))
+}
+
+/// A user of this server: only they have pools.
+async fn find_local(
+    user: UserId,
+    doors: &Doors,
+    readers: &Readers,
+) -> Result<Snowflake, ApiError> {
+    let (domain, id) = match &user {
+        UserId::Fid(fid) => (fid.domain().clone(), None),
+        UserId::Snowflake(_) => {
+            let user = user.clone();
+            let found = readers.users.send(FindUser { user }).await??;
+            (found.fid.domain().clone(), Some(found.id))
+        }
+    };
+    match id {
+        _ if domain != doors.domain => Err(ApiError::UserNotFound),
+        Some(id) => Ok(id),
+        None => Ok(readers.users.send(FindUserId { user }).await??),
+    }
 }
 
 /// The body of a request that only this server's own people may make.
@@ -156,11 +176,12 @@ fn check_is_local(caller: &Caller, doors: &Doors) -> Result<(), ApiError> {
 async fn check(
     caller: &Caller,
     doors: &Doors,
+    readers: &Readers,
     texts: Vec<String>,
     purpose: KeyPackageUse,
 ) -> Result<(u64, Vec<KeyPackage>), ApiError> {
     let session = caller.session;
-    let cert = doors.registry.send(LiveCertOf { session }).await??;
+    let cert = readers.certs.send(LiveCertOf { session }).await??;
     let LiveCert { sequence, der, .. } = cert.ok_or(ApiError::InvalidKeyPackage {
         index: 0,
         error: KeyPackageError::OtherCert,

@@ -53,6 +53,8 @@ pub struct Doors {
     pub registry: Addr<CertRegistry>,
     /// What reads it, on each HTTP worker.
     pub cert_reader: CertReader,
+    /// What reads users and tokens, on each HTTP worker.
+    pub user_reader: UserReader,
     /// For what concerns all of the store: its health, backups.
     pub storage: Storage,
     /// Who checks what takes long.
@@ -178,8 +180,7 @@ pub fn server(
     let doors = web::Data::new(doors);
     let server = HttpServer::new(move || {
         // Called once on each worker.
-        let users = UserReader::new(doors.storage.clone());
-        let readers = Readers::start(doors.cert_reader.clone(), users);
+        let readers = Readers::start(doors.cert_reader.clone(), doors.user_reader.clone());
         App::new()
             .app_data(web::Data::clone(&doors))
             .app_data(web::Data::new(readers))

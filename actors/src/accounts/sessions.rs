@@ -5,8 +5,7 @@ use antiphon_protocol::{CsrError, Fid, Token, UserId, VerifiedCsr};
 use rand_core::OsRng;
 
 use super::{
-    Accounts, AccountsError, Answer, Authenticate, Caller, EndNamedSession, EndOwnSession,
-    EndSessionOf, OpenSession, Opened, UserSummary, refuse,
+    Accounts, AccountsError, Answer, EndNamedSession, EndOwnSession, EndSessionOf, OpenSession, Opened, UserSummary, refuse,
 };
 use crate::cert_registry::{self, CertRegistry, LiveSession, SessionRef};
 use crate::key_manager::{CertifySession, Purpose};
@@ -120,14 +119,6 @@ async fn find_session(
     named: LiveSession,
 ) -> Result<SessionRef, AccountsError> {
     Ok(registry.send(named).await??)
-}
-
-impl Handler<Authenticate> for Accounts {
-    type Result = Result<Caller, AccountsError>;
-
-    fn handle(&mut self, message: Authenticate, _: &mut Context<Self>) -> Self::Result {
-        self.store.holder(&message.token, self.clock.now())
-    }
 }
 
 impl Handler<EndOwnSession> for Accounts {

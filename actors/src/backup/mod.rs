@@ -57,7 +57,9 @@ fn is_kept(space: Space) -> bool {
         | Space::Users
         | Space::Racks
         | Space::LastResortPackages
-        | Space::InitKeys => true,
+        | Space::InitKeys
+        // Or a restored node could use a serial number again.
+        | Space::SerialSource => true,
         // Derived: rebuilt.
         Space::ServerCertIndex
         | Space::SessionCertIndex

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Event;
-use super::store::{Entry, number_at};
+use super::store::{Entry, canonical, number_at};
 use crate::storage::{Record as _, Space, Storage, StorageError};
 use crate::verify::hex;
 
@@ -27,7 +27,7 @@ pub struct Exported {
     /// The certificate, Base64 of DER.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_cert: Option<String>,
-    /// The entry as stored, Base64: what the hashes are of.
+    /// The entry's canonical bytes, Base64: what the hashes are of.
     pub stored: String,
     /// SHA-256 of it, hexadecimal. Its bytes 9 to 40 are that of the entry before.
     pub sha256: String,
@@ -58,7 +58,8 @@ pub fn export<E: From<StorageError>>(
         if number > until {
             break;
         }
-        let entry = Entry::from_bytes(&bytes).map_err(|error| StorageError::Damaged {
+        let read = canonical(&bytes).and_then(|bytes| Ok((Entry::from_bytes(&bytes)?, bytes)));
+        let (entry, bytes) = read.map_err(|error| StorageError::Damaged {
             space: Space::LogEntries,
             error,
         })?;

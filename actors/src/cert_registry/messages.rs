@@ -285,6 +285,16 @@ impl Standing {
 }
 
 impl Event {
+    /// Whom it is about, if it is about a user.
+    pub(super) fn user(&self) -> Option<u64> {
+        match self {
+            Self::ServerCert { .. } => None,
+            Self::SessionCert { user, .. }
+            | Self::SessionEnded { user, .. }
+            | Self::ForeignCert { user, .. } => Some(*user),
+        }
+    }
+
     pub(super) fn server_cert(cert: &ServerCert) -> Self {
         Self::ServerCert {
             der: cert.as_der().to_vec(),

@@ -17,7 +17,10 @@ mod shown;
 mod store;
 #[cfg(test)]
 mod tests;
+mod timelines;
 mod verify;
+
+use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt as _, Context, Handler, ResponseActFuture, WrapFuture as _};
 use antiphon_protocol::Timestamp;
@@ -33,11 +36,16 @@ pub use messages::{
 pub use reader::CertReader;
 use reader::Durable;
 use store::{Head, Store};
+use timelines::Timelines;
 pub use verify::newest_server_cert;
 pub(crate) use verify::{check_entries, rebuild_indexes, verify};
 
 use crate::clock::SharedClock;
 use crate::storage::{Storage, WriteSet};
+
+/// So many parts of so many of what is allowed for caches are for timelines.
+const TIMELINES: u64 = 5;
+const PARTS: u64 = 8;
 
 /// The actor. See the module.
 #[derive(Debug)]
@@ -48,6 +56,8 @@ pub struct CertRegistry {
     head: Head,
     /// The newest entry on disk.
     durable: Durable,
+    /// What readers keep, for which this says what has changed.
+    timelines: Arc<Timelines>,
 }
 
 type Answer<T> = ResponseActFuture<CertRegistry, Result<T, RegistryError>>;
@@ -64,8 +74,10 @@ impl CertRegistry {
                 "the clock is behind the log: until it catches up, time stands still in the log"
             );
         }
+        let timelines = Arc::new(Timelines::new(store.cache_bytes() / PARTS * TIMELINES));
         Ok(Self {
             store,
+            timelines,
             clock,
             durable: Durable::new(head.clone()),
             head,
@@ -78,6 +90,7 @@ impl CertRegistry {
             store: self.store.clone(),
             clock: self.clock.clone(),
             durable: self.durable.clone(),
+            timelines: Arc::clone(&self.timelines),
         }
     }
 
@@ -110,12 +123,16 @@ impl CertRegistry {
             0 => no_earlier,
             _ => self.clock.now().max(self.head.at).max(no_earlier),
         };
+        let user = event.user();
         let (mut writes, head) = match self.store.append(&self.head, at, event) {
             Ok(appended) => appended,
             Err(error) => return self.refuse(error),
         };
         writes.append(rider);
         self.head = head.clone();
+        if let Some(user) = user {
+            self.timelines.note(user, head.sequence);
+        }
         let committed = self.store.commit(writes).into_actor(self);
         Box::pin(committed.map(|committed, registry, _| {
             committed?;
@@ -209,24 +226,6 @@ impl Handler<NewestEntry> for CertRegistry {
 
     fn handle(&mut self, _: NewestEntry, _: &mut Context<Self>) -> Self::Result {
         self.newest()
-    }
-}
-
-impl Handler<LiveCerts> for CertRegistry {
-    type Result = Result<Vec<LiveCert>, RegistryError>;
-
-    fn handle(&mut self, message: LiveCerts, _: &mut Context<Self>) -> Self::Result {
-        self.store
-            .session_certs_in_force(message.user, self.now(), self.newest())
-    }
-}
-
-impl Handler<LiveCertOf> for CertRegistry {
-    type Result = Result<Option<LiveCert>, RegistryError>;
-
-    fn handle(&mut self, message: LiveCertOf, _: &mut Context<Self>) -> Self::Result {
-        self.store
-            .session_cert_in_force(message.session, self.now(), self.newest())
     }
 }
 

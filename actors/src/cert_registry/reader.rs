@@ -1,13 +1,18 @@
 //! Lookups where they are asked: a reader on each HTTP worker, so that an answer costs no other
-//! thread's time. It owns nothing; the registry tells it how far it may see.
+//! thread's time. It owns nothing; the registry tells it how far it may see, and which of the
+//! timelines that readers share are out of date.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::{Actor, Context, Handler};
-use antiphon_protocol::Timestamp;
+use antiphon_protocol::{Snowflake, Timestamp};
 
 use super::store::{Head, Store};
-use super::{RegistryError, ServerCertInForce, SessionCertsInForce};
+use super::timelines::Timelines;
+use super::{
+    LiveCert, LiveCertOf, LiveCerts, RegistryError, ServerCertInForce, SessionCertsInForce,
+    SessionRef,
+};
 use crate::clock::SharedClock;
 
 /// How far ahead of the node's clock, in seconds, a lookup may ask and still mean "now".
@@ -44,9 +49,55 @@ pub struct CertReader {
     pub(super) store: Store,
     pub(super) clock: SharedClock,
     pub(super) durable: Durable,
+    pub(super) timelines: Arc<Timelines>,
 }
 
 impl CertReader {
+    /// The certificates of a user's sessions in force now.
+    pub fn live_certs(&self, user: Snowflake) -> Result<Vec<LiveCert>, RegistryError> {
+        let (now, newest) = self.resolve(None)?;
+        self.session_certs(user, now, newest)
+    }
+
+    /// The certificate of one session in force now.
+    pub fn live_cert_of(&self, session: SessionRef) -> Result<Option<LiveCert>, RegistryError> {
+        let certs = self.live_certs(session.user)?;
+        Ok(certs.into_iter().find(|cert| cert.session == session))
+    }
+
+    fn session_certs(
+        &self,
+        user: Snowflake,
+        at: Timestamp,
+        newest: u64,
+    ) -> Result<Vec<LiveCert>, RegistryError> {
+        let timeline = match self.timelines.get(user) {
+            Some(timeline) => timeline,
+            None => match self.store.timeline(user, newest)? {
+                Some(timeline) => {
+                    let timeline = Arc::new(timeline);
+                    self.timelines.keep(user, &timeline);
+                    timeline
+                }
+                None => return self.store.session_certs_in_force(user, at, newest),
+            },
+        };
+        let certs = timeline.in_force(at).map(|found| {
+            let (session, sequence) = (found.session, found.sequence);
+            let der = match found.stored {
+                Some(stored) => self.store.cert_in(sequence, stored)?,
+                None => self.store.cert(sequence)?,
+            };
+            let session = SessionRef { user, session };
+            Ok(LiveCert {
+                session,
+                sequence,
+                der,
+            })
+        });
+        certs.collect()
+    }
+
     /// The second that a lookup means, and the newest entry that it may see.
     fn resolve(&self, at: Option<Timestamp>) -> Result<(Timestamp, u64), RegistryError> {
         let (newest, logged) = self.durable.newest();
@@ -80,9 +131,23 @@ impl Handler<SessionCertsInForce> for CertReader {
 
     fn handle(&mut self, message: SessionCertsInForce, _: &mut Context<Self>) -> Self::Result {
         let (at, newest) = self.resolve(message.at)?;
-        let certs = self
-            .store
-            .session_certs_in_force(message.user, at, newest)?;
+        let certs = self.session_certs(message.user, at, newest)?;
         Ok(certs.into_iter().map(|cert| cert.der).collect())
+    }
+}
+
+impl Handler<LiveCerts> for CertReader {
+    type Result = Result<Vec<LiveCert>, RegistryError>;
+
+    fn handle(&mut self, message: LiveCerts, _: &mut Context<Self>) -> Self::Result {
+        self.live_certs(message.user)
+    }
+}
+
+impl Handler<LiveCertOf> for CertReader {
+    type Result = Result<Option<LiveCert>, RegistryError>;
+
+    fn handle(&mut self, message: LiveCertOf, _: &mut Context<Self>) -> Self::Result {
+        self.live_cert_of(message.session)
     }
 }

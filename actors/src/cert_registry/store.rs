@@ -6,12 +6,14 @@
 //! - by logging time, for the server and for each session: one backwards range read from
 //!   (subject, *t*) finds what was the newest at *t*, however long the history;
 //! - the sessions of a user, in the order in which they were first seen;
-//! - live session IDs, and serial numbers.
+//! - live session IDs;
+//! - serial numbers, of entries from before data format 3 (later ones need no index).
 
 #[cfg(test)]
 mod golden;
 mod index;
 mod lookup;
+mod packed;
 mod records;
 
 use std::future::Future;
@@ -19,8 +21,8 @@ use std::future::Future;
 use antiphon_protocol::{ActorCert, SerialNumber, SessionId, Snowflake, Timestamp};
 use sha2::{Digest, Sha256};
 
-pub(super) use self::index::index_by_number;
-use self::records::encode;
+pub(super) use self::index::{index_by_serial_number, index_by_time};
+pub(super) use self::packed::canonical;
 pub(super) use self::records::{
     Change, End, Entry, Number, SessionRecord, key, live_key, number_at,
 };
@@ -40,13 +42,18 @@ pub(super) struct Head {
     pub(super) sequence: u64,
     /// Its logging time.
     pub(super) at: Timestamp,
-    /// SHA-256 of the entry as stored.
+    /// SHA-256 of the entry's canonical bytes.
     hash: [u8; 32],
 }
 
 impl Store {
     pub(super) fn new(storage: Storage) -> Self {
         Self { storage }
+    }
+
+    /// What is allowed for caches, in bytes.
+    pub(super) fn cache_bytes(&self) -> u64 {
+        self.storage.cache_bytes()
     }
 
     /// The newest entry of the log.
@@ -62,11 +69,10 @@ impl Store {
                 hash: [0; 32],
             });
         };
-        let stored = self.storage.get_bytes(Space::LogEntries, &key)?;
         Ok(Head {
             sequence: number_at(&key, 0),
             at: Timestamp::from_secs(entry.at),
-            hash: Sha256::digest(stored.unwrap_or_default()).into(),
+            hash: Sha256::digest(entry.to_canonical()?).into(),
         })
     }
 
@@ -83,14 +89,13 @@ impl Store {
             previous: head.hash,
             event,
         };
-        let bytes = encode(Space::LogEntries, &entry)?;
         let head = Head {
             sequence,
             at,
-            hash: Sha256::digest(&bytes).into(),
+            hash: Sha256::digest(entry.to_canonical()?).into(),
         };
         let mut writes = WriteSet::new();
-        writes.put_bytes(Space::LogEntries, &key(&[sequence]), bytes);
+        writes.put(Space::LogEntries, &key(&[sequence]), &entry)?;
         self.index(sequence, &entry, &mut writes)?;
         Ok((writes, head))
     }

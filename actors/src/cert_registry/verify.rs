@@ -74,7 +74,14 @@ impl Log<'_> {
                 sequence = number;
             }
             report.count("log entries");
-            match Entry::from_bytes(&bytes) {
+            let canonical = match store::canonical(&bytes) {
+                Ok(canonical) => canonical,
+                Err(error) => {
+                    report.finding(format!("entry {sequence}: {error}"));
+                    continue;
+                }
+            };
+            match Entry::from_bytes(&canonical) {
                 Ok(entry) => {
                     if entry.previous != hash {
                         report.finding(format!(
@@ -85,16 +92,16 @@ impl Log<'_> {
                         report.finding(format!("entry {sequence}: time goes back in the log"));
                     }
                     at = entry.at;
-                    self.check(sequence, &entry, report);
+                    self.check(sequence, &entry, &bytes, report);
                 }
                 Err(error) => report.finding(format!("entry {sequence}: {error}")),
             }
-            hash = Sha256::digest(&bytes).into();
+            hash = Sha256::digest(&canonical).into();
         }
         report.note(format!("the log ends at entry {sequence}, {}", hex(&hash)));
     }
 
-    fn check(&mut self, sequence: u64, entry: &Entry, report: &mut Report) {
+    fn check(&mut self, sequence: u64, entry: &Entry, stored: &[u8], report: &mut Report) {
         let wrong = |what: &dyn std::fmt::Display| format!("entry {sequence}: {what}");
         let at = Timestamp::from_secs(entry.at);
         match &entry.event {
@@ -131,7 +138,7 @@ impl Log<'_> {
             }
             Event::SessionEnded { .. } => report.count("ends of sessions"),
         }
-        self.check_index(sequence, entry, report);
+        self.check_index(sequence, entry, stored, report);
     }
 
     /// Verifies a certificate with the server's key of its notBefore.
@@ -151,12 +158,12 @@ impl Log<'_> {
     }
 
     /// Looks for what the indexes should say of an entry.
-    fn check_index(&mut self, sequence: u64, entry: &Entry, report: &mut Report) {
+    fn check_index(&mut self, sequence: u64, entry: &Entry, stored: &[u8], report: &mut Report) {
+        let by_time = store::index_by_time(sequence, entry);
+        let by_serial_number = store::index_by_serial_number(sequence, entry, stored);
         // What cannot be parsed was found already.
-        let Ok(indexed) = store::index_by_number(sequence, entry) else {
-            return;
-        };
-        for (space, key, bytes) in indexed {
+        let by_serial_number = by_serial_number.ok().flatten();
+        for (space, key, bytes) in by_time.into_iter().chain(by_serial_number) {
             if let Some(position) = COUNTED.iter().position(|counted| *counted == space)
                 && let Some(expected) = self.expected.get_mut(position)
             {
@@ -294,7 +301,7 @@ fn check_session(storage: &Storage, key: &[u8], derived: &SessionRecord, report:
 pub(crate) fn check_entries(storage: &Storage) -> Result<(), StorageError> {
     for found in storage.scan::<Entry>(Space::LogEntries, &[]) {
         let (number, entry) = found?;
-        store::index_by_number(number_at(&number, 0), &entry)
+        store::index_by_time(number_at(&number, 0), &entry)
             .map_err(|error| StorageError::Unreadable(error.to_string()))?;
     }
     Ok(())
@@ -313,12 +320,21 @@ pub(crate) async fn rebuild_indexes(storage: &Storage) -> Result<(), StorageErro
     }
     let store = store::Store::new(storage.clone());
     let mut since_sync = 0;
-    for found in storage.scan::<Entry>(Space::LogEntries, &[]) {
-        let (number, entry) = found?;
+    for found in storage.scan_bytes(Space::LogEntries, &[]) {
+        let (number, stored) = found?;
+        let sequence = number_at(&number, 0);
+        let entry = Entry::from_bytes(&stored).map_err(|error| StorageError::Damaged {
+            space: Space::LogEntries,
+            error,
+        })?;
         let mut writes = WriteSet::new();
-        store
-            .index(number_at(&number, 0), &entry, &mut writes)
-            .map_err(|error| StorageError::Unreadable(error.to_string()))?;
+        let indexed = store
+            .index(sequence, &entry, &mut writes)
+            .and_then(|()| store::index_by_serial_number(sequence, &entry, &stored));
+        let indexed = indexed.map_err(|error| StorageError::Unreadable(error.to_string()))?;
+        if let Some((space, key, bytes)) = indexed {
+            writes.put_bytes(space, &key, bytes);
+        }
         since_sync += writes.len();
         // The next entry needs to see what this one wrote, which it does at once; on disk it must
         // be in the end.

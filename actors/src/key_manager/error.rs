@@ -54,6 +54,9 @@ pub enum KeyError {
     /// The server certificate has ended and the rotation that is due has not happened yet.
     #[error("the server certificate has ended; its rotation is due")]
     CertEnded,
+    /// This run of the node has used up its serial numbers.
+    #[error("no serial numbers are left; restart the node")]
+    NoSerialNumber,
     /// The certificate could not be written.
     #[error(transparent)]
     Issue(#[from] IssueError),

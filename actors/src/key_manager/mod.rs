@@ -15,6 +15,7 @@
 mod error;
 mod messages;
 mod rotation;
+mod serials;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use std::path::Path;
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, ResponseFuture, SpawnHandle};
 use antiphon_protocol::issue;
 use antiphon_protocol::{
-    ActorCert, Domain, KeyAlgorithm, PrivateKey, SerialNumber, ServerCert, Timestamp, Validity,
+    ActorCert, Domain, KeyAlgorithm, PrivateKey, ServerCert, Timestamp, Validity,
     VerifiedCsr,
 };
 use rand_core::OsRng;
@@ -35,6 +36,7 @@ use tokio::sync::oneshot;
 pub use error::{KeyError, StartError};
 pub use messages::{CertifySession, Purpose, RotateServerKey, SealKey};
 use rotation::Turn;
+pub use serials::Serials;
 use store::KeyFiles;
 pub(crate) use verify::verify;
 
@@ -63,6 +65,7 @@ pub struct KeyManager {
     clock: SharedClock,
     registry: Addr<CertRegistry>,
     files: KeyFiles,
+    serials: Serials,
     current: Identity,
     /// The latest notBefore given to anybody: time does not go back behind it.
     last_not_before: Timestamp,
@@ -95,6 +98,7 @@ impl KeyManager {
         settings: Settings,
         clock: SharedClock,
         directory: &Path,
+        mut serials: Serials,
         newest: Option<ServerCert>,
         log_time: Timestamp,
         registry: Addr<CertRegistry>,
@@ -111,13 +115,14 @@ impl KeyManager {
                 files.remove_all_but(cert.public_key())?;
                 Identity { key, cert }
             }
-            None => make_identity(&settings, &files, clock.now())?,
+            None => make_identity(&settings, &files, &mut serials, clock.now())?,
         };
         Ok(Self {
             settings,
             clock,
             registry,
             files,
+            serials,
             last_not_before: log_time.max(current.cert.validity().not_before),
             current,
             has_signed,
@@ -152,7 +157,7 @@ impl KeyManager {
             not_before,
             not_after: not_after.min(issuer.validity().not_after),
         };
-        let serial_number = SerialNumber::random(&mut OsRng);
+        let serial_number = self.serials.draw().ok_or(KeyError::NoSerialNumber)?;
         let cert = issue::actor_cert(&self.current.key, issuer, csr, serial_number, validity)?;
         self.last_not_before = not_before;
         self.has_signed = true;
@@ -169,6 +174,7 @@ pub(crate) fn keep_key(directory: &Path, key: &PrivateKey) -> Result<(), KeyErro
 fn make_identity(
     settings: &Settings,
     files: &KeyFiles,
+    serials: &mut Serials,
     now: Timestamp,
 ) -> Result<Identity, KeyError> {
     let key = PrivateKey::generate(settings.algorithm, &mut OsRng);
@@ -177,7 +183,7 @@ fn make_identity(
         not_before: now,
         not_after: now.plus_secs(settings.server_cert_days * SECONDS_A_DAY),
     };
-    let serial_number = SerialNumber::random(&mut OsRng);
+    let serial_number = serials.draw().ok_or(KeyError::NoSerialNumber)?;
     let cert = issue::server_cert(&key, &settings.domain, serial_number, validity)?;
     Ok(Identity { key, cert })
 }
@@ -226,7 +232,8 @@ impl Handler<CertifySession> for KeyManager {
             };
             match logged? {
                 Ok(_) => Ok(cert),
-                // One chance in 2^63 for each certificate there is; the next draw is another one.
+                // By a certificate from before serial numbers were drawn like this: one chance in
+                // 2^63 for each of them. The next draw is another number.
                 Err(RegistryError::SerialNumberTaken) => {
                     let message = CertifySession {
                         csr,

@@ -65,7 +65,7 @@ impl KeyManager {
             return Box::pin(actix::fut::ready(()));
         };
         let at = self.clock.now().max(self.earliest_rotation());
-        let identity = match make_identity(&self.settings, &self.files, at) {
+        let identity = match make_identity(&self.settings, &self.files, &mut self.serials, at) {
             Ok(identity) => identity,
             Err(error) => {
                 // Whoever has stopped waiting does not need to know.

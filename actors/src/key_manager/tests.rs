@@ -49,6 +49,7 @@ impl Place {
 
     async fn start(&self) -> Running {
         let storage = Storage::open(&self.directory.path().join("db"), 8).unwrap();
+        let serials = Serials::begin(&storage, &self.clock).await.unwrap();
         let log = CertRegistry::open(storage, Arc::new(self.clock.clone())).unwrap();
         let newest = log.newest_server_cert().unwrap().map(|life| life.cert);
         let log_time = log.log_time();
@@ -68,6 +69,7 @@ impl Place {
             settings,
             clock,
             &self.keys(),
+            serials,
             newest,
             log_time,
             registry.clone(),

@@ -1,22 +1,19 @@
 //! Claiming: a package for each client of a user.
 
-use actix::{ActorFutureExt as _, Context, Handler, WrapFuture as _};
+use actix::{Context, Handler};
 use antiphon_protocol::CipherSuite;
 
 use super::{Answer, Claim, KeyPackagePool, PoolError};
-use crate::cert_registry::{LiveCert, LiveCerts};
+use crate::cert_registry::LiveCert;
 use crate::storage::WriteSet;
 
 impl Handler<Claim> for KeyPackagePool {
     type Result = Answer<Vec<Vec<u8>>>;
 
     fn handle(&mut self, claim: Claim, _: &mut Context<Self>) -> Self::Result {
-        let asking = self.registry.send(LiveCerts { user: claim.user });
-        let asking = async move { Ok::<_, PoolError>(asking.await??) }.into_actor(self);
-        Box::pin(asking.then(move |certs, pool, _| {
-            let decided = certs.and_then(|certs| pool.take(&claim, &certs));
-            pool.commit(decided)
-        }))
+        let certs = self.certs.live_certs(claim.user).map_err(PoolError::from);
+        let decided = certs.and_then(|certs| self.take(&claim, &certs));
+        self.commit(decided)
     }
 }
 

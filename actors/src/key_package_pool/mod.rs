@@ -17,7 +17,7 @@ mod store;
 mod sweep;
 mod verify;
 
-use actix::{Actor, ActorFutureExt as _, Addr, Context, Handler, ResponseActFuture};
+use actix::{Actor, ActorFutureExt as _, Context, Handler, ResponseActFuture};
 use actix::{AsyncContext as _, WrapFuture as _};
 
 use budget::Budgets;
@@ -26,7 +26,7 @@ pub use messages::{Claim, Count, Publish, PutLastResort, Stock};
 use store::Store;
 pub(crate) use verify::verify;
 
-use crate::cert_registry::{CertRegistry, LiveCert, LiveCertOf, SessionRef};
+use crate::cert_registry::{CertReader, LiveCert, SessionRef};
 use crate::clock::SharedClock;
 use crate::storage::{Storage, WriteSet};
 
@@ -46,7 +46,7 @@ pub struct KeyPackagePool {
     clock: SharedClock,
     store: Store,
     budgets: Budgets,
-    registry: Addr<CertRegistry>,
+    certs: CertReader,
     /// Where the next sweep goes on.
     swept: Option<SessionRef>,
 }
@@ -59,30 +59,28 @@ impl KeyPackagePool {
         settings: Settings,
         clock: SharedClock,
         storage: Storage,
-        registry: Addr<CertRegistry>,
+        certs: CertReader,
     ) -> Self {
         Self {
             budgets: Budgets::new(settings.claims_per_minute),
             settings,
             clock,
             store: Store::new(storage),
-            registry,
+            certs,
             swept: None,
         }
     }
 
-    /// Asks for the certificate of a session, and goes on with it in one turn.
+    /// Decides something about a session that has the given certificate, and answers once that is
+    /// on disk.
     fn with_cert<T: 'static>(
-        &self,
+        &mut self,
         session: SessionRef,
-        go_on: impl FnOnce(&mut Self, Option<LiveCert>) -> Result<(WriteSet, T), PoolError> + 'static,
+        decide: impl FnOnce(&mut Self, Option<LiveCert>) -> Result<(WriteSet, T), PoolError>,
     ) -> Answer<T> {
-        let asking = self.registry.send(LiveCertOf { session });
-        let asking = async move { Ok::<_, PoolError>(asking.await??) }.into_actor(self);
-        Box::pin(asking.then(|cert, pool, _| {
-            let decided = cert.and_then(|cert| go_on(pool, cert));
-            pool.commit(decided)
-        }))
+        let cert = self.certs.live_cert_of(session).map_err(PoolError::from);
+        let decided = cert.and_then(|cert| decide(self, cert));
+        self.commit(decided)
     }
 
     /// Answers once what was decided is on disk, and everything that was decided before.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
+use actix::{ActorFutureExt as _, AsyncContext as _, Context};
 
 use super::{KeyPackagePool, PoolError};
-use crate::cert_registry::{LiveCert, LiveCertOf, SessionRef};
+use crate::cert_registry::SessionRef;
 use crate::storage::WriteSet;
 
 /// How often a sweep happens.
@@ -29,41 +29,28 @@ impl KeyPackagePool {
         self.swept = (sessions.len() == AT_ONCE)
             .then(|| sessions.last().copied())
             .flatten();
-        let registry = self.registry.clone();
-        let asking = async move {
-            let mut found = Vec::new();
-            for session in sessions {
-                found.push((session, registry.send(LiveCertOf { session }).await??));
+        let decided = self.tidy(&sessions).map(|writes| (writes, ()));
+        let committed = self.commit(decided);
+        context.spawn(committed.map(|tidied, _, _| {
+            if let Err(error) = tidied {
+                tracing::error!(%error, "the KeyPackages could not be tidied up");
             }
-            Ok::<_, PoolError>(found)
-        };
-        let asking = asking.into_actor(self);
-        context.spawn(asking.then(|found, pool, _| {
-            let decided = found.and_then(|found| pool.tidy(&found));
-            let committed = pool.commit(decided.map(|writes| (writes, ())));
-            committed.map(|tidied, _, _| {
-                if let Err(error) = tidied {
-                    tracing::error!(%error, "the KeyPackages could not be tidied up");
-                }
-            })
         }));
     }
 
-    fn tidy(&self, found: &[(SessionRef, Option<LiveCert>)]) -> Result<WriteSet, PoolError> {
+    fn tidy(&self, sessions: &[SessionRef]) -> Result<WriteSet, PoolError> {
         let now = self.clock.now();
         let mut writes = WriteSet::new();
         self.store.forget_claims(now, AT_ONCE, &mut writes)?;
-        for (session, cert) in found {
+        for session in sessions {
             let Some(rack) = self.store.rack(*session)? else {
                 continue;
             };
-            match cert {
-                Some(cert) if cert.sequence == rack.cert => {
-                    self.store.prune(*session, &rack, now, &mut writes)?;
-                }
-                // Published since the question was asked.
-                Some(cert) if cert.sequence < rack.cert => {}
-                Some(_) | None => self.store.clear(*session, &mut writes)?,
+            let cert = self.certs.live_cert_of(*session)?;
+            if cert.is_some_and(|cert| cert.sequence == rack.cert) {
+                self.store.prune(*session, &rack, now, &mut writes)?;
+            } else {
+                self.store.clear(*session, &mut writes)?;
             }
         }
         Ok(writes)

@@ -1,6 +1,7 @@
 //! The committer: one thread that writes what was decided and makes it durable, for everybody who
 //! waits, at once.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::iter;
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use sled::Transactional as _;
+use sled::transaction::TransactionError;
 use tokio::sync::oneshot;
 
 use super::mark::{Mark, MarkFile};
@@ -66,24 +69,33 @@ const WATCHDOG: &[u8] = b"watchdog";
 pub(super) const COMMITS: &[u8] = b"commits";
 
 impl Disk {
-    /// Puts changes into the database, all of them or none.
-    fn apply(&self, changes: &Changes) -> Result<(), Trouble> {
-        if changes.is_empty() {
-            return Ok(());
-        }
+    /// Puts changes into the database with the count of this commit, all of it or nothing.
+    ///
+    /// One transaction over both trees, so that sled seals, and then writes, once: a batch and a
+    /// counter by themselves were two writes, each of which the disk waited for.
+    fn apply(&mut self, changes: &Changes) -> Result<(), Trouble> {
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(past) = past.as_mut() {
             past.remember(&self.db, changes)?;
         }
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key.as_slice(), value),
-                None => batch.remove(key.as_slice()),
-            }
-        }
+        self.mark.commits += 1;
+        let commits = self.mark.commits.to_be_bytes();
         shielded(|| {
-            self.db.apply_batch(batch)?;
+            let trees = (&*self.db, &self.counter);
+            let applied = trees.transaction(|(records, counter)| {
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => records.insert(key.as_slice(), value)?,
+                        None => records.remove(key.as_slice())?,
+                    };
+                }
+                counter.insert(COMMITS, &commits)?;
+                Ok(())
+            });
+            applied.map_err(|error: TransactionError<Infallible>| match error {
+                TransactionError::Storage(error) => error,
+                TransactionError::Abort(never) => match never {},
+            })?;
             // A page that has grown or shrunk too much is split or merged by whoever comes to it
             // next. Were that a reader after a write has failed, sled would refuse it, too.
             for key in changes.keys() {
@@ -93,14 +105,9 @@ impl Disk {
         })
     }
 
-    /// Makes everything that was applied durable: counted, written, fsync'ed and marked.
+    /// Makes everything that was applied durable: written, fsync'ed and marked.
     fn sync(&mut self) -> io::Result<()> {
-        self.mark.commits += 1;
-        let commits = self.mark.commits.to_be_bytes();
-        let flushed = shielded(|| {
-            self.counter.insert(COMMITS, &commits)?;
-            self.db.flush()
-        });
+        let flushed = shielded(|| self.db.flush());
         flushed.map_err(|trouble| io::Error::other(trouble.to_string()))?;
         // `flush` ends in `sync_file_range`, which leaves the data in the disk's cache.
         self.log_file.sync_data()?;

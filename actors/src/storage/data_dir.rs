@@ -13,7 +13,7 @@ use super::{create_private, sync_directory, write_durably};
 /// The format of the data directory that this program writes.
 ///
 /// 1: without `mark`. 2: with it.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// How often the lock is tried, 10 ms apart.
 const LOCK_ATTEMPTS: u32 = 30;
@@ -229,6 +229,11 @@ impl DataDir {
     /// Whether it was written in an older format than this program writes.
     pub fn is_older(&self) -> bool {
         self.format.is_some_and(|format| format < FORMAT)
+    }
+
+    /// Whether it was written before there was a mark beside the database (format 1).
+    pub fn is_without_mark(&self) -> bool {
+        self.format == Some(1)
     }
 
     /// The directory itself, in which the store is.

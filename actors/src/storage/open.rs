@@ -13,6 +13,12 @@ use super::mark::{Mark, MarkFile};
 use super::shield::{Trouble, let_go, shielded};
 use super::{Storage, compact, create_private, log_file, sync_directory};
 
+const MIB: u64 = 1024 * 1024;
+
+/// sled's cache takes about two and a half times the memory that it is given, and answers slower than
+/// what readers keep. So it is given one part of this many of what is allowed for caches.
+const SLEDS_PART: u64 = 8;
+
 /// Where the database's name for itself stands, beside the counter.
 pub(super) const NAME: &[u8] = b"database";
 
@@ -84,6 +90,11 @@ impl Storage {
     /// format 1.
     pub fn open_without_mark(directory: &Path, cache_mib: u64) -> Result<Self, OpenError> {
         open(directory, cache_mib, NoMark::Replace)
+    }
+
+    /// What is allowed for caches, in bytes. Readers divide among them what sled's leaves of it.
+    pub fn cache_bytes(&self) -> u64 {
+        self.cache_mib.saturating_mul(MIB)
     }
 
     /// Closes the store, of which this must be the last clone, and notes that it was closed well.
@@ -288,7 +299,7 @@ fn check_files(database: &Path, mark: &Mark) -> Result<(), OpenError> {
 pub(super) fn configuration(database: &Path, cache_mib: u64) -> sled::Config {
     sled::Config::new()
         .path(database)
-        .cache_capacity(cache_mib.saturating_mul(1024 * 1024))
+        .cache_capacity(cache_mib.saturating_mul(MIB) / SLEDS_PART)
 }
 
 /// What was created must still have its name after a power cut. Returns the log.

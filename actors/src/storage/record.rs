@@ -20,26 +20,38 @@ pub trait Record: Serialize + DeserializeOwned {
     /// The record as stored.
     fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
         let mut bytes = vec![Self::VERSION];
-        bincode::serde::encode_into_std_write(self, &mut bytes, BINCODE)
-            .map_err(|error| RecordError::Fields(error.to_string()))?;
+        encode_fields(self, &mut bytes)?;
         Ok(bytes)
     }
 
     /// The record that is stored as `bytes`.
     fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
-            Some((version, fields)) if *version == Self::VERSION => {
-                let (record, read) = bincode::serde::decode_from_slice(fields, BINCODE)
-                    .map_err(|error| RecordError::Fields(error.to_string()))?;
-                if read == fields.len() {
-                    Ok(record)
-                } else {
-                    Err(RecordError::Fields("trailing bytes".to_owned()))
-                }
-            }
+            Some((version, fields)) if *version == Self::VERSION => decode_fields(fields),
             Some((version, fields)) => Self::upgrade(*version, fields),
             None => Err(RecordError::Fields("no bytes".to_owned())),
         }
+    }
+}
+
+/// Writes the fields of a record behind `bytes`.
+pub(crate) fn encode_fields<R: Serialize>(
+    record: &R,
+    bytes: &mut Vec<u8>,
+) -> Result<(), RecordError> {
+    bincode::serde::encode_into_std_write(record, bytes, BINCODE)
+        .map(drop)
+        .map_err(|error| RecordError::Fields(error.to_string()))
+}
+
+/// Reads the fields of a record, which are all that there is.
+pub(crate) fn decode_fields<R: DeserializeOwned>(fields: &[u8]) -> Result<R, RecordError> {
+    let (record, read) = bincode::serde::decode_from_slice(fields, BINCODE)
+        .map_err(|error| RecordError::Fields(error.to_string()))?;
+    if read == fields.len() {
+        Ok(record)
+    } else {
+        Err(RecordError::Fields("trailing bytes".to_owned()))
     }
 }
 

@@ -16,7 +16,8 @@ pub enum Space {
     Sessions = 4,
     /// CertRegistry, derived: user, session ID → the live session that has it.
     LiveSessions = 5,
-    /// CertRegistry, derived: serial number → sequence number of the certificate that has it.
+    /// CertRegistry, derived from entries of version 1: serial number → sequence number of the
+    /// certificate that has it. Later serial numbers need no index (`key_manager/serials.rs`).
     SerialNumbers = 6,
     /// Accounts: user → who that is.
     Users = 16,
@@ -46,11 +47,13 @@ pub enum Space {
     Claims = 36,
     /// KeyPackagePool: the same, position → a package that was given out.
     ClaimedPackages = 37,
+    /// KeyManager: where its serial numbers come from.
+    SerialSource = 48,
 }
 
 impl Space {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::LogEntries,
         Self::ServerCertIndex,
         Self::SessionCertIndex,
@@ -71,6 +74,7 @@ impl Space {
         Self::InitKeys,
         Self::Claims,
         Self::ClaimedPackages,
+        Self::SerialSource,
     ];
 
     /// The space with this number.

@@ -3,6 +3,7 @@
 use antiphon_protocol::{ActorCert, ServerCert};
 
 use super::Store;
+use super::packed::CANONICAL;
 use super::records::{Change, End, Entry, Number, SessionRecord, encode, key, live_key};
 use crate::cert_registry::{Event, RegistryError};
 use crate::storage::{RawRecord, Space, WriteSet};
@@ -15,9 +16,8 @@ impl Store {
         entry: &Entry,
         writes: &mut WriteSet,
     ) -> Result<(), RegistryError> {
-        for (space, key, bytes) in index_by_number(sequence, entry)? {
-            writes.put_bytes(space, &key, bytes);
-        }
+        let (space, by_time, bytes) = index_by_time(sequence, entry)?;
+        writes.put_bytes(space, &by_time, bytes);
         match &entry.event {
             Event::ServerCert { .. } => {}
             Event::SessionCert { user, session, der }
@@ -53,45 +53,56 @@ impl Store {
     }
 }
 
-/// What the indexes by time and by serial number say of an entry, which depends on nothing else.
-pub(in crate::cert_registry) fn index_by_number(
+/// What the index by time says of an entry, which depends on nothing else.
+pub(in crate::cert_registry) fn index_by_time(
     sequence: u64,
     entry: &Entry,
-) -> Result<Vec<RawRecord>, RegistryError> {
-    let (space, by_time, change, serial_number) = match &entry.event {
+) -> Result<RawRecord, RegistryError> {
+    let (space, by_time, change) = match &entry.event {
         Event::ServerCert { der } => {
-            let cert = ServerCert::from_der(der);
-            let cert = cert.map_err(|_| RegistryError::DamagedEntry(sequence))?;
+            let cert = server_cert(sequence, der)?;
             let by_time = key(&[entry.at, sequence]);
             let change = Change::of(cert.validity());
-            (
-                Space::ServerCertIndex,
-                by_time,
-                change,
-                cert.serial_number(),
-            )
+            (Space::ServerCertIndex, by_time, change)
         }
         Event::SessionCert { user, session, der } | Event::ForeignCert { user, session, der } => {
             let cert = actor_cert(sequence, der)?;
             let by_time = key(&[*user, *session, entry.at, sequence]);
             let change = Change::of(cert.validity());
-            // Serial numbers are each issuer's own.
-            let is_ours = matches!(entry.event, Event::SessionCert { .. });
-            let serial_number = cert.serial_number().filter(|_| is_ours);
-            (Space::SessionCertIndex, by_time, change, serial_number)
+            (Space::SessionCertIndex, by_time, change)
         }
         Event::SessionEnded { user, session } => {
             let by_time = key(&[*user, *session, entry.at, sequence]);
-            (Space::SessionCertIndex, by_time, Change::Ended, None)
+            (Space::SessionCertIndex, by_time, Change::Ended)
         }
     };
-    let mut indexed = vec![(space, by_time, encode(space, &change)?)];
-    if let Some(serial_number) = serial_number {
-        let space = Space::SerialNumbers;
+    Ok((space, by_time, encode(space, &change)?))
+}
+
+/// What the index of serial numbers says of an entry that is stored as `stored`: something of those
+/// from before serial numbers were unique by how they are drawn (`key_manager/serials.rs`).
+pub(in crate::cert_registry) fn index_by_serial_number(
+    sequence: u64,
+    entry: &Entry,
+    stored: &[u8],
+) -> Result<Option<RawRecord>, RegistryError> {
+    let serial_number = match &entry.event {
+        _ if stored.first() != Some(&CANONICAL) => None,
+        Event::ServerCert { der } => server_cert(sequence, der)?.serial_number(),
+        Event::SessionCert { der, .. } => actor_cert(sequence, der)?.serial_number(),
+        // Serial numbers are each issuer's own.
+        Event::ForeignCert { .. } | Event::SessionEnded { .. } => None,
+    };
+    let space = Space::SerialNumbers;
+    let indexed = serial_number.map(|serial_number| {
         let number = encode(space, &Number(sequence))?;
-        indexed.push((space, key(&[serial_number.as_u64()]), number));
-    }
-    Ok(indexed)
+        Ok((space, key(&[serial_number.as_u64()]), number))
+    });
+    indexed.transpose()
+}
+
+fn server_cert(sequence: u64, der: &[u8]) -> Result<ServerCert, RegistryError> {
+    ServerCert::from_der(der).map_err(|_| RegistryError::DamagedEntry(sequence))
 }
 
 fn actor_cert(sequence: u64, der: &[u8]) -> Result<ActorCert, RegistryError> {

@@ -7,7 +7,8 @@ use super::records::{Change, Entry, SessionRecord, key, number_at};
 use crate::cert_registry::{
     Event, LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef,
 };
-use crate::storage::{RecordError, Space, StorageError};
+use crate::cert_registry::timelines::{Gathering, Timeline};
+use crate::storage::{Record as _, RecordError, Space, StorageError};
 
 impl Store {
     /// The server certificate in force at `at`, among the entries up to `newest`.
@@ -53,20 +54,31 @@ impl Store {
         Ok(certs)
     }
 
-    /// The certificate of one session in force at `at`, among the entries up to `newest`.
-    pub(in crate::cert_registry) fn session_cert_in_force(
+    /// The timeline of a user, among the entries up to `newest`; none of one that is too long.
+    pub(in crate::cert_registry) fn timeline(
         &self,
-        session: SessionRef,
-        at: Timestamp,
+        user: Snowflake,
         newest: u64,
-    ) -> Result<Option<LiveCert>, RegistryError> {
-        let of_session = session.key();
-        let found = self.in_force(Space::SessionCertIndex, &of_session, at, newest)?;
-        Ok(found.map(|(sequence, der)| LiveCert {
-            session,
-            sequence,
-            der,
-        }))
+    ) -> Result<Option<Timeline>, RegistryError> {
+        let mut gathering = Gathering::default();
+        let prefix = key(&[user.as_u64()]);
+        for found in self
+            .storage
+            .scan::<Change>(Space::SessionCertIndex, &prefix)
+        {
+            let (by_time, change) = found?;
+            let [session, at, sequence] = [1, 2, 3].map(|position| number_at(&by_time, position));
+            if sequence <= newest && !gathering.add(session, at, sequence, change) {
+                return Ok(None);
+            }
+        }
+        let timeline = gathering.finish(newest, |sequence| {
+            let stored = self
+                .storage
+                .get_bytes(Space::LogEntries, &key(&[sequence]))?;
+            stored.ok_or(RegistryError::DamagedEntry(sequence))
+        });
+        timeline.map(Some)
     }
 
     /// All sessions of a user, with the certificate that each has at `now`.
@@ -161,17 +173,34 @@ impl Store {
     }
 
     /// The certificate that an entry carries.
-    pub(super) fn cert(&self, sequence: u64) -> Result<Vec<u8>, RegistryError> {
+    pub(in crate::cert_registry) fn cert(&self, sequence: u64) -> Result<Vec<u8>, RegistryError> {
         let entry = self
             .storage
             .get::<Entry>(Space::LogEntries, &key(&[sequence]))?;
-        match entry.map(|entry| entry.event) {
-            Some(
-                Event::ServerCert { der }
-                | Event::SessionCert { der, .. }
-                | Event::ForeignCert { der, .. },
-            ) => Ok(der),
-            Some(Event::SessionEnded { .. }) | None => Err(RegistryError::DamagedEntry(sequence)),
-        }
+        cert_of(sequence, entry)
+    }
+
+    /// The same, from the entry as stored.
+    pub(in crate::cert_registry) fn cert_in(
+        &self,
+        sequence: u64,
+        stored: &[u8],
+    ) -> Result<Vec<u8>, RegistryError> {
+        let entry = Entry::from_bytes(stored).map_err(|error| StorageError::Damaged {
+            space: Space::LogEntries,
+            error,
+        })?;
+        cert_of(sequence, Some(entry))
+    }
+}
+
+fn cert_of(sequence: u64, entry: Option<Entry>) -> Result<Vec<u8>, RegistryError> {
+    match entry.map(|entry| entry.event) {
+        Some(
+            Event::ServerCert { der }
+            | Event::SessionCert { der, .. }
+            | Event::ForeignCert { der, .. },
+        ) => Ok(der),
+        Some(Event::SessionEnded { .. }) | None => Err(RegistryError::DamagedEntry(sequence)),
     }
 }

@@ -4,20 +4,44 @@ use antiphon_protocol::Validity;
 use serde::{Deserialize, Serialize};
 
 use crate::cert_registry::Event;
-use crate::storage::{Record, Space, StorageError};
+use super::packed::{self, canonical, pack};
+use crate::storage::{Record, RecordError, Space, StorageError, decode_fields, encode_fields};
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cert_registry) struct Entry {
     /// Logging time, UNIX seconds.
     pub(in crate::cert_registry) at: u64,
-    /// SHA-256 of the entry before, as stored; zeros for the first.
+    /// SHA-256 of the canonical bytes of the entry before; zeros for the first.
     pub(in crate::cert_registry) previous: [u8; 32],
     pub(in crate::cert_registry) event: Event,
 }
 
+impl Entry {
+    /// What the next entry is chained to is the SHA-256 of this.
+    pub(in crate::cert_registry) fn to_canonical(&self) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = vec![packed::CANONICAL];
+        encode_fields(self, &mut bytes).map_err(|error| StorageError::Damaged {
+            space: Space::LogEntries,
+            error,
+        })?;
+        Ok(bytes)
+    }
+}
+
 impl Record for Entry {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = packed::PACKED;
+
+    fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
+        let mut bytes = vec![packed::CANONICAL];
+        encode_fields(self, &mut bytes)?;
+        pack(&bytes)
+    }
+
+    fn from_bytes(stored: &[u8]) -> Result<Self, RecordError> {
+        let canonical = canonical(stored)?;
+        decode_fields(canonical.get(1..).unwrap_or_default())
+    }
 }
 
 /// What the indexes by time say of an entry.

@@ -1,0 +1,60 @@
+//! Entries of the log as they lie on disk: packed, since certificates of one node are much alike.
+//!
+//! What an entry *is* are its canonical bytes: a version byte of 1, then its fields. They are what
+//! is chained, exported and hashed. Until data format 3 they were also what is stored; since then
+//! what is stored is a version byte of 2, the length of the canonical bytes, and these as an LZ4
+//! block with a dictionary. Both are read for ever.
+
+use std::borrow::Cow;
+
+use lz4_flex::block::{compress_with_dict, decompress_into_with_dict};
+
+use crate::storage::RecordError;
+
+/// The version byte of canonical bytes.
+pub(super) const CANONICAL: u8 = 1;
+
+/// The version byte of packed ones.
+pub(super) const PACKED: u8 = 2;
+
+/// Two ID-Certs of `bob@node.example.org`, one with Ed25519 and one with P-256. Changing a byte of
+/// it would make every log unreadable.
+const DICTIONARY: &[u8] = include_bytes!("dictionary.der");
+
+/// The longest entry there can be: certificates are far shorter. A damaged length asks for no more.
+const LONGEST: usize = 64 * 1024;
+
+/// Canonical bytes, packed.
+pub(super) fn pack(canonical: &[u8]) -> Result<Vec<u8>, RecordError> {
+    let length = u32::try_from(canonical.len()).ok();
+    let length = length.filter(|_| canonical.len() <= LONGEST);
+    let length = length.ok_or_else(|| RecordError::Fields("it is too long".to_owned()))?;
+    let block = compress_with_dict(canonical, DICTIONARY);
+    Ok([&[PACKED][..], &length.to_le_bytes(), &block].concat())
+}
+
+/// The canonical bytes of what is stored.
+pub(in crate::cert_registry) fn canonical(stored: &[u8]) -> Result<Cow<'_, [u8]>, RecordError> {
+    let fields = |text: &str| RecordError::Fields(text.to_owned());
+    match stored.split_first() {
+        Some((&CANONICAL, _)) => Ok(Cow::Borrowed(stored)),
+        Some((&PACKED, packed)) => {
+            let (length, block) = packed.split_first_chunk().ok_or_else(|| fields("no length"))?;
+            let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+            if length > LONGEST {
+                return Err(fields("its length is not one"));
+            }
+            let mut canonical = vec![0; length];
+            let unpacked = decompress_into_with_dict(block, &mut canonical, DICTIONARY);
+            match unpacked {
+                Ok(unpacked) if unpacked == length && canonical.first() == Some(&CANONICAL) => {
+                    Ok(Cow::Owned(canonical))
+                }
+                Ok(_) => Err(fields("its length is another")),
+                Err(error) => Err(RecordError::Fields(error.to_string())),
+            }
+        }
+        Some((version, _)) => Err(RecordError::Version(*version)),
+        None => Err(fields("no bytes")),
+    }
+}
