@@ -11,21 +11,26 @@ use std::sync::Arc;
 
 use actix::{Handler, Message};
 use antiphon_actors::cert_registry::{
-    AppendServerCert, CertReader, CertRegistry, Logged, RegistryError, ServerCertInForce,
+    AppendServerCert, CertReader, CertRegistry, Logged, OpenSession, RegistryError, RenewSession,
+    ServerCertInForce, SessionCertsInForce, SessionRef,
 };
 use antiphon_actors::clock::ManualClock;
-use antiphon_protocol::{KeyAlgorithm, Timestamp};
+use antiphon_actors::storage::WriteSet;
+use antiphon_protocol::{ClientKey, KeyAlgorithm, Snowflake, Timestamp};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream;
+use rand_core::OsRng;
 
 use support::START;
 use support::asker::{Asker, start_elsewhere};
 use support::floors::{self, Group};
-use support::issuer::Issuer;
+use support::issuer::{Issuer, csr};
 use support::owners::Log;
 use support::random::Random;
+
+const DAY: u64 = 86_400;
 
 /// How many certificates are on their way to the disk at once while a log is filled.
 const FILLING: usize = 1_000;
@@ -61,6 +66,33 @@ fn with_history(asker: &Asker, history: u64) -> Log {
     };
     fill(asker, &log, (0..history).map(append));
     clock.advance(history);
+    log
+}
+
+/// A log of users with one session each, which has had two certificates, one a day.
+fn with_users(asker: &Asker, users: u64) -> Log {
+    let clock = ManualClock::at(at(0));
+    let (log, issuer) = (Log::open(Arc::new(clock.clone())), issuer());
+    // The log does not care whose name is in a certificate.
+    let key = ClientKey::generate(KeyAlgorithm::Ed25519, &mut OsRng);
+    let csr = csr(&key, "alice", "phone");
+    let session = |number| SessionRef {
+        user: Snowflake::from_u64(number),
+        session: Snowflake::from_u64(number),
+    };
+    let open = |number| OpenSession {
+        session: session(number),
+        cert: issuer.actor_cert(&csr, at(0)),
+        rider: WriteSet::new(),
+    };
+    fill(asker, &log, (0..users).map(open));
+    clock.advance(DAY);
+    let renew = |number| RenewSession {
+        session: session(number),
+        cert: issuer.actor_cert(&csr, at(DAY)),
+    };
+    fill(asker, &log, (0..users).map(renew));
+    clock.advance(DAY);
     log
 }
 
@@ -118,6 +150,21 @@ fn server_lookups(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn user_lookups(criterion: &mut Criterion) {
+    let asker = Asker::new();
+    let mut group = criterion.benchmark_group("look up a random user's certificates");
+    floors(&mut group, &asker);
+    for users in [1_000, 100_000] {
+        let log = with_users(&asker, users);
+        let ask = |random: &Random, at| SessionCertsInForce {
+            user: Snowflake::from_u64(random.below(users)),
+            at,
+        };
+        look_up(&mut group, &asker, &log, users, 2 * DAY, ask);
+    }
+    group.finish();
+}
+
 fn appends(criterion: &mut Criterion) {
     let asker = Asker::new();
     let mut group = criterion.benchmark_group("durable append");
@@ -144,5 +191,5 @@ fn appends(criterion: &mut Criterion) {
 }
 
 // Appends first: long after a log is filled the disk still has to do with it.
-criterion_group!(benches, appends, server_lookups);
+criterion_group!(benches, appends, server_lookups, user_lookups);
 criterion_main!(benches);
