@@ -16,7 +16,8 @@ run:
 
 # The benches, each beside its floor
 bench *args:
-    cargo bench --bench cert_registry --bench key_package_pool --bench storage -- {{args}}
+    cargo bench --bench accounts --bench cert_registry --bench home_servers --bench key_manager \
+        --bench key_package_pool --bench storage -- {{args}}
 
 # A node under load, each figure beside a floor of the same run: `just load lookup-now --clients 256`
 load *args:

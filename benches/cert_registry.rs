@@ -1,172 +1,186 @@
-//! The CertRegistry through its messages, each figure beside a floor measured in the same run: a
-//! message to an actor that answers at once, and the disk's own fdatasync.
+//! The `CertRegistry` and its readers through their messages, beside floors of the same run: a
+//! message to an idle actor on the same thread or another, and the disk's own fdatasync.
 
 // Benches may stop at the first surprise, and the group's function has no documentation.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
 
-use std::fs::File;
+mod support;
+
 use std::hint::black_box;
-use std::io::Write as _;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter, Context, Handler, Message, System};
+use actix::{Handler, Message};
 use antiphon_actors::cert_registry::{
-    AppendServerCert, CertReader, CertRegistry, ServerCertInForce,
+    AppendServerCert, CertReader, CertRegistry, Logged, OpenSession, RegistryError, RenewSession,
+    ServerCertInForce, SessionCertsInForce, SessionRef,
 };
-use antiphon_actors::clock::{ManualClock, SharedClock};
-use antiphon_actors::storage::Storage;
-use antiphon_protocol::{
-    Domain, KeyAlgorithm, PrivateKey, SerialNumber, ServerCert, Timestamp, Validity, issue,
-};
+use antiphon_actors::clock::ManualClock;
+use antiphon_actors::storage::WriteSet;
+use antiphon_protocol::{ClientKey, KeyAlgorithm, Snowflake, Timestamp};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use rand_core::{OsRng, RngCore as _};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use futures_util::stream;
+use rand_core::OsRng;
 
-const START: u64 = 1_800_000_000;
+use support::START;
+use support::asker::{Asker, start_elsewhere};
+use support::floors::{self, Group};
+use support::issuer::{Issuer, csr};
+use support::owners::Log;
+use support::random::Random;
 
-/// An actor that answers at once.
-struct Idle;
+const DAY: u64 = 86_400;
 
-#[derive(Message)]
-#[rtype(result = "u64")]
-struct Ask;
+/// How many certificates are on their way to the disk at once while a log is filled.
+const FILLING: usize = 1_000;
 
-impl Actor for Idle {
-    type Context = Context<Self>;
+fn at(second: u64) -> Timestamp {
+    Timestamp::from_secs(START + second)
 }
 
-impl Handler<Ask> for Idle {
-    type Result = u64;
-
-    fn handle(&mut self, _: Ask, _: &mut Context<Self>) -> u64 {
-        1
-    }
+fn issuer() -> Issuer {
+    Issuer::new(KeyAlgorithm::Ed25519, at(0))
 }
 
-struct Signer {
-    key: PrivateKey,
-    domain: Domain,
-}
-
-impl Signer {
-    fn new() -> Self {
-        Self {
-            key: PrivateKey::generate(KeyAlgorithm::Ed25519, &mut OsRng),
-            domain: Domain::parse("a.example").expect("it is one"),
-        }
-    }
-
-    /// A certificate that is valid throughout; a later one is in force in the place of it.
-    fn cert(&self, from: u64) -> ServerCert {
-        let validity = Validity {
-            not_before: Timestamp::from_secs(from),
-            not_after: Timestamp::from_secs(START * 2),
-        };
-        let serial = SerialNumber::random(&mut OsRng);
-        issue::server_cert(&self.key, &self.domain, serial, validity).expect("it is sound")
-    }
-}
-
-/// The registry, and a reader of it, each on a thread of its own.
-fn registry(folder: &TempDir, clock: &ManualClock) -> (Addr<CertRegistry>, Addr<CertReader>) {
-    let storage = Storage::open(&folder.path().join("db"), 64).unwrap();
-    let clock: SharedClock = Arc::new(clock.clone());
-    let registry = CertRegistry::open(storage, clock).unwrap();
-    let reader = registry.reader();
-    let reader = CertReader::start_in_arbiter(&Arbiter::new().handle(), move |_| reader);
-    let start = |_: &mut Context<_>| registry;
-    (
-        CertRegistry::start_in_arbiter(&Arbiter::new().handle(), start),
-        reader,
-    )
-}
-
-/// A registry whose server has had `history` certificates, one a second.
-fn with_history(runtime: &Runtime, folder: &TempDir, history: u64) -> Addr<CertReader> {
-    let clock = ManualClock::at(Timestamp::from_secs(START));
-    let (registry, reader) = registry(folder, &clock);
-    let signer = Signer::new();
-    runtime.block_on(async {
-        for batch in 0..history.div_ceil(500) {
-            let numbers = batch * 500..history.min((batch + 1) * 500);
-            let sent: Vec<_> = numbers
-                .map(|number| {
-                    // Logged no earlier than at its notBefore, so one a second.
-                    let cert = signer.cert(START + number);
-                    tokio::spawn(registry.send(AppendServerCert { cert }))
-                })
-                .collect();
-            for appended in sent {
-                appended.await.unwrap().unwrap().unwrap();
-            }
-        }
+/// Has everything logged.
+fn fill<M>(asker: &Asker, log: &Log, messages: impl Iterator<Item = M>)
+where
+    M: Message<Result = Result<Logged, RegistryError>> + Send + 'static,
+    CertRegistry: Handler<M>,
+{
+    let sent = stream::iter(messages.map(|message| log.registry.send(message)));
+    let logging = sent.buffer_unordered(FILLING).for_each(async |logged| {
+        logged.unwrap().unwrap();
     });
+    asker.block_on(logging);
+}
+
+/// A log whose server has had so many certificates, one a second.
+fn with_history(asker: &Asker, history: u64) -> Log {
+    let clock = ManualClock::at(at(0));
+    let (log, issuer) = (Log::open(Arc::new(clock.clone())), issuer());
+    let append = |number| AppendServerCert {
+        // Logged no earlier than at its notBefore, so one a second.
+        cert: issuer.server_cert(at(number)),
+    };
+    fill(asker, &log, (0..history).map(append));
     clock.advance(history);
-    reader
+    log
 }
 
-fn lookups(criterion: &mut Criterion) {
-    let system = System::new();
-    let runtime = Runtime::new().unwrap();
-    let _within = system.block_on(async { System::current() });
-    let mut group = criterion.benchmark_group("lookup");
-    let idle = Idle::start_in_arbiter(&Arbiter::new().handle(), |_| Idle);
-    group.bench_function("floor: a message to an idle actor", |bencher| {
-        bencher
-            .to_async(&runtime)
-            .iter(|| async { black_box(idle.send(Ask).await.unwrap()) });
-    });
+/// A log of users with one session each, which has had two certificates, one a day.
+fn with_users(asker: &Asker, users: u64) -> Log {
+    let clock = ManualClock::at(at(0));
+    let (log, issuer) = (Log::open(Arc::new(clock.clone())), issuer());
+    // The log does not care whose name is in a certificate.
+    let key = ClientKey::generate(KeyAlgorithm::Ed25519, &mut OsRng);
+    let csr = csr(&key, "alice", "phone");
+    let session = |number| SessionRef {
+        user: Snowflake::from_u64(number),
+        session: Snowflake::from_u64(number),
+    };
+    let open = |number| OpenSession {
+        session: session(number),
+        cert: issuer.actor_cert(&csr, at(0)),
+        rider: WriteSet::new(),
+    };
+    fill(asker, &log, (0..users).map(open));
+    clock.advance(DAY);
+    let renew = |number| RenewSession {
+        session: session(number),
+        cert: issuer.actor_cert(&csr, at(DAY)),
+    };
+    fill(asker, &log, (0..users).map(renew));
+    clock.advance(DAY);
+    log
+}
+
+fn floors(group: &mut Group<'_>, asker: &Asker) {
+    floors::message_here(group, asker);
+    floors::message(group, asker);
+}
+
+/// Asks about now, and about random seconds of the `past`: a reader where it is in a node, and one
+/// where each message has to wake a thread.
+fn look_up<M, T>(
+    group: &mut Group<'_>,
+    asker: &Asker,
+    log: &Log,
+    size: u64,
+    past: u64,
+    ask: impl Fn(&Random, Option<Timestamp>) -> M,
+) where
+    M: Message<Result = Result<T, RegistryError>> + Send + 'static,
+    CertReader: Handler<M>,
+    T: Send + 'static,
+{
+    let random = Random::new();
+    let now: &dyn Fn() -> _ = &|| None;
+    let here = asker.start_here(log.reader.clone());
+    let elsewhere = start_elsewhere(log.reader.clone());
+    for (place, reader) in [
+        ("reader on the asker's thread", here),
+        ("reader on its own thread", elsewhere),
+    ] {
+        for (when, second) in [
+            ("now", now),
+            ("at a random second", &|| Some(at(random.below(past)))),
+        ] {
+            let name = BenchmarkId::new(format!("{when}, {place}"), size);
+            group.bench_function(name, |bencher| {
+                bencher.to_async(asker).iter(|| async {
+                    let found = reader.send(ask(&random, second())).await;
+                    black_box(found.unwrap().unwrap())
+                });
+            });
+        }
+    }
+}
+
+fn server_lookups(criterion: &mut Criterion) {
+    let asker = Asker::new();
+    let mut group = criterion.benchmark_group("look up the server's certificate");
+    floors(&mut group, &asker);
     for history in [10, 1_000, 100_000] {
-        let folder = TempDir::new().unwrap();
-        let reader = with_history(&runtime, &folder, history);
-        group.bench_function(BenchmarkId::new("now", history), |bencher| {
-            bencher.to_async(&runtime).iter(|| async {
-                let found = reader.send(ServerCertInForce { at: None }).await;
-                black_box(found.unwrap().unwrap())
-            });
-        });
-        group.bench_function(BenchmarkId::new("at a random second", history), |bencher| {
-            bencher.to_async(&runtime).iter(|| async {
-                let at = START + OsRng.next_u64() % history;
-                let at = Some(Timestamp::from_secs(at));
-                let found = reader.send(ServerCertInForce { at }).await;
-                black_box(found.unwrap().unwrap())
-            });
-        });
+        let log = with_history(&asker, history);
+        let ask = |_: &Random, at| ServerCertInForce { at };
+        look_up(&mut group, &asker, &log, history, history, ask);
+    }
+    group.finish();
+}
+
+fn user_lookups(criterion: &mut Criterion) {
+    let asker = Asker::new();
+    let mut group = criterion.benchmark_group("look up a random user's certificates");
+    floors(&mut group, &asker);
+    for users in [1_000, 100_000] {
+        let log = with_users(&asker, users);
+        let ask = |random: &Random, at| SessionCertsInForce {
+            user: Snowflake::from_u64(random.below(users)),
+            at,
+        };
+        look_up(&mut group, &asker, &log, users, 2 * DAY, ask);
     }
     group.finish();
 }
 
 fn appends(criterion: &mut Criterion) {
-    let system = System::new();
-    let runtime = Runtime::new().unwrap();
-    let _within = system.block_on(async { System::current() });
+    let asker = Asker::new();
     let mut group = criterion.benchmark_group("durable append");
     group.sample_size(10);
-    let folder = TempDir::new().unwrap();
-    let mut file = File::create(folder.path().join("floor")).unwrap();
-    group.bench_function("floor: 1 KiB and fdatasync", |bencher| {
-        bencher.iter(|| {
-            file.write_all(&[7; 1024]).unwrap();
-            file.sync_data().unwrap();
-        });
-    });
-    let clock = ManualClock::at(Timestamp::from_secs(START));
-    let (registry, _) = registry(&folder, &clock);
-    let signer = Signer::new();
+    floors::fdatasync(&mut group);
+    let log = Log::open(Arc::new(ManualClock::at(at(0))));
+    let issuer = issuer();
     for writers in [1_usize, 16, 128] {
         let name = format!("{writers} certificates from {writers} writers");
         group.bench_function(name, |bencher| {
-            bencher.to_async(&runtime).iter_batched(
-                || (0..writers).map(|_| signer.cert(START)).collect::<Vec<_>>(),
-                |certs| async {
-                    let sent: Vec<_> = certs
-                        .into_iter()
-                        .map(|cert| tokio::spawn(registry.send(AppendServerCert { cert })))
-                        .collect();
-                    for appended in sent {
-                        appended.await.unwrap().unwrap().unwrap();
+            bencher.to_async(&asker).iter_batched(
+                || (0..writers).map(|_| issuer.server_cert(at(0))).collect(),
+                |certs: Vec<_>| async {
+                    let append = |cert| log.registry.send(AppendServerCert { cert });
+                    for appended in join_all(certs.into_iter().map(append)).await {
+                        appended.unwrap().unwrap();
                     }
                 },
                 BatchSize::PerIteration,
@@ -176,5 +190,6 @@ fn appends(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, lookups, appends);
+// Appends first: long after a log is filled the disk still has to do with it.
+criterion_group!(benches, appends, server_lookups, user_lookups);
 criterion_main!(benches);

@@ -4,21 +4,19 @@
 // Benches may stop at the first surprise, and the group's function has no documentation.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
 
-use std::fs::File;
-use std::hint::black_box;
-use std::io::Write as _;
-use std::sync::Arc;
+mod support;
 
-use actix::{Actor as _, Addr, Arbiter, System};
-use antiphon_actors::cert_registry::{CertRegistry, LiveCertOf, OpenSession, SessionRef};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use antiphon_actors::cert_registry::{LiveCertOf, OpenSession, SessionRef};
 use antiphon_actors::clock::{SharedClock, SystemClock};
 use antiphon_actors::key_package_pool::{Claim, KeyPackagePool, Publish, Settings};
-use antiphon_actors::storage::{Storage, WriteSet};
-use antiphon_protocol::{
-    ActorCert, ClientKey, Domain, Fid, IdCsr, KeyAlgorithm, KeyPackage, KeyPackageUse, PrivateKey,
-    SerialNumber, SessionId, Snowflake, Validity, issue,
-};
+use antiphon_actors::storage::WriteSet;
+use antiphon_protocol::{ActorCert, ClientKey, KeyAlgorithm, KeyPackage, KeyPackageUse, Snowflake};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use futures_util::future::join_all;
 use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _, VLBytes};
 use openmls::prelude::{
     Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey,
@@ -28,8 +26,11 @@ use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::signatures::{Signer, SignerError};
 use rand_core::OsRng;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
+
+use support::asker::{Asker, start_elsewhere};
+use support::floors;
+use support::issuer::{Issuer, csr};
+use support::owners::Log;
 
 struct Client {
     key: ClientKey,
@@ -49,20 +50,9 @@ impl Signer for Client {
 
 impl Client {
     fn new(clock: &SharedClock) -> Self {
-        let now = clock.now();
-        let validity = Validity {
-            not_before: now,
-            not_after: now.plus_secs(86_400),
-        };
-        let domain = Domain::parse("a.example").unwrap();
-        let serial = || SerialNumber::random(&mut OsRng);
-        let server_key = PrivateKey::generate(KeyAlgorithm::P256, &mut OsRng);
-        let server = issue::server_cert(&server_key, &domain, serial(), validity).unwrap();
+        let issuer = Issuer::new(KeyAlgorithm::P256, clock.now());
         let key = ClientKey::generate(KeyAlgorithm::P256, &mut OsRng);
-        let fid = Fid::parse("alice@a.example").unwrap();
-        let csr = key.csr(&fid, &SessionId::parse("phone").unwrap()).unwrap();
-        let csr = IdCsr::from_der(&csr).unwrap().verify().unwrap();
-        let cert = issue::actor_cert(&server_key, &server, &csr, serial(), validity).unwrap();
+        let cert = issuer.actor_cert(&csr(&key, "alice", "phone"), clock.now());
         Self {
             key,
             cert,
@@ -118,86 +108,72 @@ fn checks(criterion: &mut Criterion) {
 }
 
 fn pool(criterion: &mut Criterion) {
-    let system = System::new();
-    let runtime = Runtime::new().unwrap();
-    let _within = system.block_on(async { System::current() });
-    let folder = TempDir::new().unwrap();
+    let asker = Asker::new();
     let clock: SharedClock = Arc::new(SystemClock);
     let client = Client::new(&clock);
     let session = SessionRef {
         user: Snowflake::from_u64(1),
         session: Snowflake::from_u64(2),
     };
-    let asker = SessionRef {
+    let claimer = SessionRef {
         user: Snowflake::from_u64(3),
         session: Snowflake::from_u64(4),
     };
-    let storage = Storage::open(&folder.path().join("db"), 64).unwrap();
-    let log = CertRegistry::open(storage.clone(), Arc::clone(&clock)).unwrap();
-    let log = CertRegistry::start_in_arbiter(&Arbiter::new().handle(), move |_| log);
+    let log = Log::open(Arc::clone(&clock));
     let settings = Settings {
         per_client: u64::MAX,
         claims_per_minute: 0,
     };
-    let pool = KeyPackagePool::new(settings, Arc::clone(&clock), storage, log.clone());
-    let pool: Addr<_> = KeyPackagePool::start_in_arbiter(&Arbiter::new().handle(), move |_| pool);
-    let cert = runtime.block_on(async {
+    let (storage, registry) = (log.storage.clone(), log.registry.clone());
+    let pool = KeyPackagePool::new(settings, Arc::clone(&clock), storage, registry);
+    let pool = start_elsewhere(pool);
+    let cert = asker.block_on(async {
         let open = OpenSession {
             session,
             cert: client.cert.clone(),
             rider: WriteSet::new(),
         };
-        log.send(open).await.unwrap().unwrap();
-        let live = log.send(LiveCertOf { session }).await.unwrap().unwrap();
-        live.unwrap().sequence
+        log.registry.send(open).await.unwrap().unwrap();
+        let live = log.registry.send(LiveCertOf { session }).await;
+        live.unwrap().unwrap().unwrap().sequence
     });
 
     let mut group = criterion.benchmark_group("pool");
     group.sample_size(10);
-    let mut file = File::create(folder.path().join("floor")).unwrap();
-    group.bench_function("floor: 1 KiB and fdatasync", |bencher| {
-        bencher.iter(|| {
-            file.write_all(&[7; 1024]).unwrap();
-            file.sync_data().unwrap();
-        });
-    });
+    floors::fdatasync(&mut group);
     let publish = |count: usize| Publish {
         session,
         cert,
         packages: (0..count).map(|_| client.checked(&clock)).collect(),
     };
     group.bench_function("publish 10 checked packages", |bencher| {
-        bencher.to_async(&runtime).iter_batched(
+        bencher.to_async(&asker).iter_batched(
             || publish(10),
             |publish| async { pool.send(publish).await.unwrap().unwrap() },
             BatchSize::PerIteration,
         );
     });
     let claim = || Claim {
-        asker,
+        asker: claimer,
         user: session.user,
         cipher_suite: None,
         idempotency_key: None,
     };
     for claimers in [1_usize, 64] {
         group.bench_function(format!("{claimers} claims at once"), |bencher| {
-            bencher.to_async(&runtime).iter_batched(
-                || {
-                    let stock = publish(claimers);
-                    // The set-up runs within the runtime, which cannot wait for itself.
-                    let stocking = || runtime.block_on(pool.send(stock)).unwrap().unwrap();
-                    std::thread::scope(|scope| scope.spawn(stocking).join()).unwrap();
-                },
-                |()| async {
-                    let claims: Vec<_> = (0..claimers)
-                        .map(|_| tokio::spawn(pool.send(claim())))
-                        .collect();
-                    for claimed in claims {
-                        assert_eq!(claimed.await.unwrap().unwrap().unwrap().len(), 1);
+            bencher.to_async(&asker).iter_custom(async |rounds| {
+                let mut taken = Duration::ZERO;
+                for _ in 0..rounds {
+                    pool.send(publish(claimers)).await.unwrap().unwrap();
+                    let begun = Instant::now();
+                    let claims = (0..claimers).map(|_| pool.send(claim()));
+                    for claimed in join_all(claims).await {
+                        assert_eq!(claimed.unwrap().unwrap().len(), 1);
                     }
-                },
-                BatchSize::PerIteration,
-            );
+                    taken += begun.elapsed();
+                }
+                taken
+            });
         });
     }
     group.finish();

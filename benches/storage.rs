@@ -5,34 +5,30 @@
 // Benches may stop at the first surprise, and the group's function has no documentation.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
 
-use std::fs::File;
-use std::io::Write as _;
+mod support;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use antiphon_actors::storage::{Space, Storage, WriteSet};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// About what a log entry with its certificate takes, in bytes.
-const RECORD: usize = 600;
+use support::floors::{Disk, RECORD};
+use support::folder;
 
 fn appends(criterion: &mut Criterion) {
-    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = folder();
     let runtime = Runtime::new().unwrap();
     let storage = Storage::open(&folder.path().join("data"), 64).unwrap();
-    let mut file = File::create(folder.path().join("floor")).unwrap();
+    let mut disk = Disk::new();
     let number = AtomicU64::new(0);
     let mut group = criterion.benchmark_group("durable appends");
     for writers in [1_u64, 16, 128, 1024] {
         // Before each of them, so that what the disk does at the time is seen.
         group.throughput(Throughput::Elements(1));
         group.bench_function(format!("floor: fdatasync, before {writers}"), |bencher| {
-            bencher.iter(|| {
-                file.write_all(&[7; RECORD]).unwrap();
-                file.sync_data().unwrap();
-            });
+            bencher.iter(|| disk.append());
         });
         group.throughput(Throughput::Elements(writers));
         group.bench_function(format!("{writers} writers"), |bencher| {
