@@ -75,6 +75,12 @@ impl Alice {
         }
     }
 
+    /// A reader on the asker's thread, as on an HTTP worker's.
+    fn reader(&self) -> Addr<UserReader> {
+        let reader = UserReader::new(self.log.storage.clone(), self.log.clock.clone());
+        self.asker.start_here(reader)
+    }
+
     /// A wish for one more session, by somebody who knows alice's password.
     fn wish(&self, local_name: &str) -> OpenSession {
         let number = self.sessions.replace(self.sessions.get() + 1);
@@ -94,11 +100,12 @@ impl Alice {
 fn tokens(criterion: &mut Criterion) {
     let alice = Alice::new();
     let mut group = criterion.benchmark_group("who holds this token");
-    floors::message(&mut group, &alice.asker);
+    floors::message_here(&mut group, &alice.asker);
+    let reader = alice.reader();
     let token = alice.open().token.hash();
     group.bench_function("a live session", |bencher| {
         bencher.to_async(&alice.asker).iter(|| async {
-            let caller = alice.accounts.send(Authenticate { token }).await;
+            let caller = reader.send(Authenticate { token }).await;
             black_box(caller.unwrap().unwrap())
         });
     });
@@ -173,8 +180,7 @@ fn users(criterion: &mut Criterion) {
     let alice = Alice::new();
     let mut group = criterion.benchmark_group("find a user");
     floors::message_here(&mut group, &alice.asker);
-    let reader = UserReader::new(alice.log.storage.clone());
-    let reader = alice.asker.start_here(reader);
+    let reader = alice.reader();
     let fid = |number| Fid::parse(&format!("u{number}@{DOMAIN}")).unwrap();
     let random = Random::new();
     let mut known = 0;

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use antiphon_actors::cert_registry::{LiveCertOf, OpenSession, SessionRef};
+use antiphon_actors::cert_registry::{OpenSession, SessionRef};
 use antiphon_actors::clock::{SharedClock, SystemClock};
 use antiphon_actors::key_package_pool::{Claim, KeyPackagePool, Publish, Settings};
 use antiphon_actors::storage::WriteSet;
@@ -124,8 +124,8 @@ fn pool(criterion: &mut Criterion) {
         per_client: u64::MAX,
         claims_per_minute: 0,
     };
-    let (storage, registry) = (log.storage.clone(), log.registry.clone());
-    let pool = KeyPackagePool::new(settings, Arc::clone(&clock), storage, registry);
+    let (storage, certs) = (log.storage.clone(), log.reader.clone());
+    let pool = KeyPackagePool::new(settings, Arc::clone(&clock), storage, certs);
     let pool = start_elsewhere(pool);
     let cert = asker.block_on(async {
         let open = OpenSession {
@@ -134,8 +134,7 @@ fn pool(criterion: &mut Criterion) {
             rider: WriteSet::new(),
         };
         log.registry.send(open).await.unwrap().unwrap();
-        let live = log.registry.send(LiveCertOf { session }).await;
-        live.unwrap().unwrap().unwrap().sequence
+        log.reader.live_cert_of(session).unwrap().unwrap().sequence
     });
 
     let mut group = criterion.benchmark_group("pool");

@@ -73,14 +73,18 @@ fn rdn<T: EncodeValue + Tagged>(oid: &str, value: &T) -> RelativeDistinguishedNa
     RelativeDistinguishedName(SetOfVec::try_from(vec![attribute]).unwrap())
 }
 
+/// The bytes that are written like this in hexadecimal.
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2)
+        .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+        .collect()
+}
+
 /// Asserts that a record is stored as exactly these bytes (in hexadecimal), read back from them,
 /// and refused with a byte less, a byte more, or another version.
 pub(crate) fn assert_golden<R: Record>(record: &R, hex: &str) {
     let stored = record.to_bytes().unwrap();
-    let expected: Vec<u8> = (0..hex.len() / 2)
-        .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
-        .collect();
-    assert_eq!(stored, expected, "{}", std::any::type_name::<R>());
+    assert_eq!(stored, bytes(hex), "{}", std::any::type_name::<R>());
     let again = R::from_bytes(&stored).unwrap().to_bytes().unwrap();
     assert_eq!(again, stored);
     assert!(R::from_bytes(&stored[..stored.len() - 1]).is_err());

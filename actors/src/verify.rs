@@ -100,6 +100,7 @@ pub fn verify(storage: &Storage, domain: &Domain, keys: Option<&Path>) -> Report
             Err(error) => report.finding(error),
         },
     }
+    key_manager::verify_serials(storage, &mut report);
     accounts.verify(domain, &mut report);
     key_package_pool::verify(storage, &mut report);
     report

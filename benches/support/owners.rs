@@ -3,7 +3,7 @@
 use actix::Addr;
 use antiphon_actors::cert_registry::{AppendServerCert, CertReader, CertRegistry};
 use antiphon_actors::clock::SharedClock;
-use antiphon_actors::key_manager::{KeyManager, Settings};
+use antiphon_actors::key_manager::{KeyManager, Serials, Settings};
 use antiphon_actors::storage::Storage;
 use antiphon_protocol::{Domain, KeyAlgorithm};
 use tempfile::TempDir;
@@ -51,7 +51,10 @@ impl Log {
         };
         let (clock, now) = (self.clock.clone(), self.clock.now());
         let registry = self.registry.clone();
-        let manager = KeyManager::open(settings, clock, &keys, None, now, registry).unwrap();
+        let serials = asker.block_on(Serials::begin(&self.storage, &*clock));
+        let serials = serials.unwrap();
+        let manager = KeyManager::open(settings, clock, &keys, serials, None, now, registry);
+        let manager = manager.unwrap();
         let cert = manager.current_cert().clone();
         let manager = start_elsewhere(manager);
         let logged = asker.block_on(self.registry.send(AppendServerCert { cert }));

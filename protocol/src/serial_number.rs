@@ -64,7 +64,9 @@ impl SerialNumbers {
     pub fn new(key: &[u8; 32]) -> Self {
         // Blowfish takes keys of 4 to 56 bytes; what stands for a refusal is never reached.
         let cipher = Blowfish::new_from_slice(key);
-        Self(Box::new(cipher.unwrap_or_else(|_| Blowfish::new(&[0; 56].into()))))
+        Self(Box::new(
+            cipher.unwrap_or_else(|_| Blowfish::new(&[0; 56].into())),
+        ))
     }
 
     /// The nth, where 0 < `n` < 2^63. Another `n` gives another number.

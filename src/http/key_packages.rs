@@ -73,7 +73,8 @@ pub(super) async fn put_last_resort(
 ) -> Result<HttpResponse, ApiError> {
     let body = body_of_local(&caller, &request, payload, &doors).await?;
     let texts = vec![body::parse_string(&body)?];
-    let (cert, packages) = check(&caller, &doors, &readers, texts, KeyPackageUse::LastResort).await?;
+    let (cert, packages) =
+        check(&caller, &doors, &readers, texts, KeyPackageUse::LastResort).await?;
     let session = caller.session;
     for package in packages {
         let put = PutLastResort {
@@ -132,11 +133,7 @@ pub(super) async fn claim(
 }
 
 /// A user of this server: only they have pools.
-async fn find_local(
-    user: UserId,
-    doors: &Doors,
-    readers: &Readers,
-) -> Result<Snowflake, ApiError> {
+async fn find_local(user: UserId, doors: &Doors, readers: &Readers) -> Result<Snowflake, ApiError> {
     let (domain, id) = match &user {
         UserId::Fid(fid) => (fid.domain().clone(), None),
         UserId::Snowflake(_) => {

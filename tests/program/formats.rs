@@ -1,9 +1,10 @@
 //! Data directories of other versions.
 //!
-//! `format-1.tar.gz` was written by the last version that wrote format 1: the user alice (an
-//! administrator), and two server keys.
+//! `format-N.tar.gz` was written by the last version that wrote format N: the user alice (an
+//! administrator), and two server keys; in format 2 also a session of hers, renewed once.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -11,15 +12,23 @@ use serde_json::Value;
 use super::program::Place;
 use crate::support::ClientKey;
 
-const BACKUP: &str = "data/before-format-2.backup";
+const BACKUP: &str = "data/before-format-3.backup";
+
+/// What is in each: the archive, its format, and how many entries its log has.
+const OLDER: [(&str, u32, u32); 2] = [("format-1.tar.gz", 1, 2), ("format-2.tar.gz", 2, 4)];
 
 fn old_place() -> Place {
+    place_of("format-2.tar.gz")
+}
+
+fn place_of(archive: &str) -> Place {
     let place = Place::new();
     std::fs::write(place.path("config.toml"), "domain = \"a.example\"\n").unwrap();
-    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/format-1.tar.gz");
+    let archives = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program");
     let unpacked = Command::new("tar")
         .current_dir(place.folder.path())
-        .args(["xzf", archive])
+        .arg("xzf")
+        .arg(archives.join(archive))
         .status();
     assert!(unpacked.unwrap().success());
     place
@@ -40,11 +49,16 @@ async fn check(place: &Place) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_format_is_backed_up_and_brought_up_to_date() {
-    let place = old_place();
-    check(&place).await;
+    for (archive, format, entries) in OLDER {
+        bring_up_to_date(&place_of(archive), format, entries).await;
+    }
+}
+
+async fn bring_up_to_date(place: &Place, format: u32, entries: u32) {
+    check(place).await;
     let stamp = std::fs::read_to_string(place.path("data/node")).unwrap();
     assert!(
-        stamp.starts_with("format = 2\ndomain = \"a.example\"\n"),
+        stamp.starts_with("format = 3\ndomain = \"a.example\"\n"),
         "{stamp}"
     );
     let mode = std::fs::metadata(place.path(BACKUP))
@@ -53,15 +67,13 @@ async fn an_older_format_is_backed_up_and_brought_up_to_date() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     let verified = place.ok(&["backup", "--verify", BACKUP]);
-    assert!(
-        verified.contains("log entries                  2\n"),
-        "{verified}"
-    );
+    let count = format!("log entries                  {entries}\n");
+    assert!(verified.contains(&count), "{verified}");
 
     // Interrupted before its end, it is done again.
     std::fs::write(
         place.path("data/node"),
-        "format = 1\ndomain = \"a.example\"\n",
+        format!("format = {format}\ndomain = \"a.example\"\n"),
     )
     .unwrap();
     let program = place.start();
@@ -85,7 +97,7 @@ async fn verify_brings_an_older_format_up_to_date_too() {
 #[test]
 fn a_newer_format_is_refused_with_the_version_it_needs() {
     let place = old_place();
-    let newer = "format = 3\ndomain = \"a.example\"\nwritten_by = \"9.8.7\"\n";
+    let newer = "format = 4\ndomain = \"a.example\"\nwritten_by = \"9.8.7\"\n";
     std::fs::write(place.path("data/node"), newer).unwrap();
     for command in ["serve", "verify", "repair-indexes", "compact"] {
         let line = place.fails(&[command], 1);

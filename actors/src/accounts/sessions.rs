@@ -5,7 +5,8 @@ use antiphon_protocol::{CsrError, Fid, Token, UserId, VerifiedCsr};
 use rand_core::OsRng;
 
 use super::{
-    Accounts, AccountsError, Answer, EndNamedSession, EndOwnSession, EndSessionOf, OpenSession, Opened, UserSummary, refuse,
+    Accounts, AccountsError, Answer, EndNamedSession, EndOwnSession, EndSessionOf, OpenSession,
+    Opened, UserSummary, refuse,
 };
 use crate::cert_registry::{self, CertRegistry, LiveSession, SessionRef};
 use crate::key_manager::{CertifySession, Purpose};

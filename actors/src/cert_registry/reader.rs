@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use actix::{Actor, Context, Handler};
 use antiphon_protocol::{Snowflake, Timestamp};
 
-use super::store::{Head, Store};
+use super::store::{Head, Store, cert_in};
 use super::timelines::Timelines;
 use super::{
     LiveCert, LiveCertOf, LiveCerts, RegistryError, ServerCertInForce, SessionCertsInForce,
@@ -85,7 +85,7 @@ impl CertReader {
         let certs = timeline.in_force(at).map(|found| {
             let (session, sequence) = (found.session, found.sequence);
             let der = match found.stored {
-                Some(stored) => self.store.cert_in(sequence, stored)?,
+                Some(stored) => cert_in(sequence, stored)?,
                 None => self.store.cert(sequence)?,
             };
             let session = SessionRef { user, session };

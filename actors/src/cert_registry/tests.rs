@@ -13,7 +13,7 @@ use rand_core::OsRng;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::store::{Entry, Store};
+use super::store::{Entry, Store, canonical};
 use super::*;
 use crate::clock::{Clock as _, ManualClock};
 use crate::storage::{Record as _, Space};
@@ -312,16 +312,70 @@ async fn of_many_sessions_with_one_id_one_begins() {
     running.stop();
 }
 
+/// Later serial numbers are unique by how they are drawn, in the KeyManager.
 #[actix::test]
-async fn a_serial_number_is_used_once() {
+async fn a_serial_number_from_before_format_3_is_not_used_again() {
     let directory = TempDir::new().unwrap();
     let clock = ManualClock::at(Timestamp::from_secs(START));
-    let running = Running::start(directory.path(), &clock);
     let cert = server_cert(&Issuer::new().key, START);
-    let append = || AppendServerCert { cert: cert.clone() };
-    running.registry.send(append()).await.unwrap().unwrap();
-    let again = running.registry.send(append()).await.unwrap();
-    assert_eq!(again, Err(RegistryError::SerialNumberTaken));
+    let entry = Entry {
+        at: START,
+        previous: [0; 32],
+        event: Event::server_cert(&cert),
+    };
+    let storage = Storage::open(directory.path(), 8).unwrap();
+    let mut writes = WriteSet::new();
+    let stored = entry.to_canonical().unwrap();
+    writes.put_bytes(Space::LogEntries, &1_u64.to_be_bytes(), stored);
+    storage.commit(writes).await.unwrap();
+    rebuild_indexes(&storage).await.unwrap();
+    drop(storage);
+    let running = Running::start(directory.path(), &clock);
+    let again = running.registry.send(AppendServerCert { cert }).await;
+    assert_eq!(again.unwrap(), Err(RegistryError::SerialNumberTaken));
+    running.stop();
+}
+
+#[actix::test]
+async fn a_history_too_long_to_keep_is_read_from_the_log() {
+    let directory = TempDir::new().unwrap();
+    let clock = ManualClock::at(Timestamp::from_secs(START));
+    let issuer = Issuer::new();
+    let running = Running::start(directory.path(), &clock);
+    let id = SessionId::parse("phone").unwrap();
+    let session = SessionRef::from_numbers(1, 2);
+    let first = issuer.issue(&id, START);
+    let open = OpenSession {
+        session,
+        cert: first.clone(),
+        rider: WriteSet::new(),
+    };
+    running.registry.send(open).await.unwrap().unwrap();
+    let mut certs = vec![first];
+    for second in 1..=300 {
+        clock.advance(1);
+        let cert = issuer.issue(&id, START + second);
+        let renew = RenewSession {
+            session,
+            cert: cert.clone(),
+        };
+        running.registry.send(renew).await.unwrap().unwrap();
+        certs.push(cert);
+        let lookup = SessionCertsInForce {
+            user: session.user,
+            at: None,
+        };
+        let now = running.reader.send(lookup).await.unwrap().unwrap();
+        assert_eq!(now, [certs.last().unwrap().as_der().to_vec()]);
+    }
+    for (second, cert) in (0..).zip(&certs) {
+        let lookup = SessionCertsInForce {
+            user: session.user,
+            at: Some(Timestamp::from_secs(START + second)),
+        };
+        let then = running.reader.send(lookup).await.unwrap().unwrap();
+        assert_eq!(then, [cert.as_der().to_vec()], "after {second} s");
+    }
     running.stop();
 }
 
@@ -350,7 +404,7 @@ async fn each_entry_carries_the_hash_of_the_one_before() {
         let stored = storage.get_bytes(Space::LogEntries, &sequence.to_be_bytes());
         let stored = stored.unwrap().unwrap();
         assert_eq!(Entry::from_bytes(&stored).unwrap().previous, previous);
-        previous = Sha256::digest(&stored).into();
+        previous = Sha256::digest(canonical(&stored).unwrap()).into();
     }
     assert_eq!(Store::new(storage).head().unwrap().sequence, 6);
 }

@@ -43,7 +43,7 @@ pub(super) struct Timeline {
 /// What became of one session.
 #[derive(Debug)]
 struct Session {
-    session: u64,
+    id: u64,
     steps: Box<[Step]>,
     /// The entry of the last step, as stored, if that is a certificate.
     newest: Option<Box<[u8]>>,
@@ -144,11 +144,11 @@ impl Gathering {
         as_of: u64,
         mut read: impl FnMut(u64) -> Result<Vec<u8>, E>,
     ) -> Result<Timeline, E> {
-        let sessions = self.sessions.into_iter().map(|(session, steps)| {
+        let sessions = self.sessions.into_iter().map(|(id, steps)| {
             let newest = steps.last().filter(|step| step.valid.is_some());
             let newest = newest.map(|step| read(step.sequence)).transpose()?;
             Ok(Session {
-                session,
+                id,
                 steps: steps.into_boxed_slice(),
                 newest: newest.map(Vec::into_boxed_slice),
             })
@@ -182,7 +182,7 @@ impl Session {
         let is_valid = (u64::from(not_before)..=u64::from(not_after)).contains(&at);
         let is_newest = before == self.steps.len();
         is_valid.then(|| InForce {
-            session: Snowflake::from_u64(self.session),
+            session: Snowflake::from_u64(self.id),
             sequence: step.sequence,
             stored: self.newest.as_deref().filter(|_| is_newest),
         })

@@ -1,8 +1,8 @@
 //! Reading the whole log: its chain, every signature, and the indexes against it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
-use antiphon_protocol::{ActorCert, Domain, ServerCert, Timestamp};
+use antiphon_protocol::{ActorCert, Domain, SerialNumber, ServerCert, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::store::{self, Change, End, Entry, Number, SessionRecord, key, live_key, number_at};
@@ -35,6 +35,7 @@ pub(crate) fn verify(
         domain,
         accounts,
         server_certs: Vec::new(),
+        serial_numbers: HashSet::new(),
         expected: [0; 3],
     };
     log.walk(report);
@@ -50,6 +51,8 @@ struct Log<'a> {
     accounts: &'a Verifier,
     /// With their logging times.
     server_certs: Vec<(Timestamp, ServerCert)>,
+    /// The serial numbers of this node's certificates.
+    serial_numbers: HashSet<SerialNumber>,
     /// How many records of each index by time, and of serial numbers, there should be.
     expected: [u64; 3],
 }
@@ -114,6 +117,7 @@ impl Log<'_> {
                     if cert.validity().not_before > at {
                         report.finding(wrong(&"it was logged before its notBefore"));
                     }
+                    self.check_serial_number(sequence, cert.serial_number(), report);
                     self.server_certs.push((at, cert));
                 }
                 Err(error) => report.finding(wrong(&error)),
@@ -130,6 +134,7 @@ impl Log<'_> {
                 }
                 if matches!(entry.event, Event::SessionCert { .. }) {
                     report.count("session certificates");
+                    self.check_serial_number(sequence, cert.serial_number(), report);
                     self.check_signature(sequence, &cert, report);
                 } else {
                     // The key that signed it is another server's, and not kept.
@@ -139,6 +144,21 @@ impl Log<'_> {
             Event::SessionEnded { .. } => report.count("ends of sessions"),
         }
         self.check_index(sequence, entry, stored, report);
+    }
+
+    fn check_serial_number(
+        &mut self,
+        sequence: u64,
+        serial_number: Option<SerialNumber>,
+        report: &mut Report,
+    ) {
+        if let Some(serial_number) = serial_number
+            && !self.serial_numbers.insert(serial_number)
+        {
+            report.finding(format!(
+                "entry {sequence}: its serial number {serial_number} was used before"
+            ));
+        }
     }
 
     /// Verifies a certificate with the server's key of its notBefore.

@@ -27,8 +27,7 @@ use std::path::Path;
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, ResponseFuture, SpawnHandle};
 use antiphon_protocol::issue;
 use antiphon_protocol::{
-    ActorCert, Domain, KeyAlgorithm, PrivateKey, ServerCert, Timestamp, Validity,
-    VerifiedCsr,
+    ActorCert, Domain, KeyAlgorithm, PrivateKey, ServerCert, Timestamp, Validity, VerifiedCsr,
 };
 use rand_core::OsRng;
 use tokio::sync::oneshot;
@@ -37,6 +36,7 @@ pub use error::{KeyError, StartError};
 pub use messages::{CertifySession, Purpose, RotateServerKey, SealKey};
 use rotation::Turn;
 pub use serials::Serials;
+pub(crate) use serials::verify as verify_serials;
 use store::KeyFiles;
 pub(crate) use verify::verify;
 

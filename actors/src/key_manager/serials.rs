@@ -6,12 +6,16 @@
 //! at which it begins: so also a node that was restored from a backup does not repeat a run that
 //! the backup does not know of.
 
+#[cfg(test)]
+mod tests;
+
 use antiphon_protocol::{SerialNumber, SerialNumbers};
 use rand_core::{OsRng, RngCore as _};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::storage::{Record, Space, Storage, StorageError, WriteSet};
+use crate::verify::Report;
 
 /// How many bits of n count what a run draws. The rest are enough for UNIX seconds until 2106.
 const DRAWN_BITS: u32 = SerialNumbers::BITS - 32;
@@ -26,6 +30,11 @@ pub(super) struct Source {
 
 impl Record for Source {
     const VERSION: u8 = 1;
+}
+
+/// Looks whether what serial numbers come from can be read.
+pub(crate) fn verify(storage: &Storage, report: &mut Report) {
+    report.each(storage, Space::SerialSource, |_, _, Source { .. }| ());
 }
 
 /// The serial numbers of this run of the node.
@@ -63,6 +72,9 @@ impl Serials {
         let drawn = Some(self.drawn + 1).filter(|_| self.run < u32::MAX);
         self.drawn = drawn.filter(|drawn| drawn >> DRAWN_BITS == 0)?;
         let drawn = self.drawn;
-        Some(self.numbers.nth(u64::from(self.run) << DRAWN_BITS | u64::from(drawn)))
+        Some(
+            self.numbers
+                .nth(u64::from(self.run) << DRAWN_BITS | u64::from(drawn)),
+        )
     }
 }

@@ -1,10 +1,15 @@
 //! Records: a version byte, then the fields in bincode.
 
-use bincode::config::{Configuration, Fixint, LittleEndian, NoLimit};
+use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The one encoding of fields: little-endian, fixed-size integers, no limit.
-const BINCODE: Configuration<LittleEndian, Fixint, NoLimit> = bincode::config::legacy();
+/// More than any record takes. Without a limit a damaged length would ask for memory that there is
+/// not.
+const LONGEST: usize = 1024 * 1024;
+
+/// The one encoding of fields: little-endian, fixed-size integers.
+const BINCODE: Configuration<LittleEndian, Fixint, Limit<LONGEST>> =
+    bincode::config::legacy().with_limit();
 
 /// A kind of value in the store. A change of its fields is a new version, and [`Record::upgrade`]
 /// reads the old ones for ever.

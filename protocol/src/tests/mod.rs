@@ -4,6 +4,7 @@ mod challenge;
 mod csr;
 mod id_cert;
 mod identifiers;
+mod serial_number;
 mod signatures;
 mod support;
 mod x25519;

@@ -1,7 +1,11 @@
 //! What is on disk stays readable: the bytes of each record, written down.
 
+use sha2::{Digest as _, Sha256};
+
+use super::packed::DICTIONARY;
 use super::{Change, End, Entry, Event, Number, SessionRecord};
-use crate::tests::assert_golden;
+use crate::storage::Record as _;
+use crate::tests::{assert_golden, bytes};
 
 #[test]
 fn records_are_stored_as_ever() {
@@ -11,27 +15,38 @@ fn records_are_stored_as_ever() {
         event,
     };
     let (user, session, der) = (1, 2, vec![0x30, 0]);
-    assert_golden(
-        &entry(Event::ServerCert { der: der.clone() }),
-        "01020100000000000007070707070707070707070707070707070707070707070707070707070707070000000002000000000000003000",
-    );
-    let cert = Event::SessionCert {
-        user,
-        session,
-        der: der.clone(),
-    };
-    assert_golden(
-        &entry(cert),
-        "0102010000000000000707070707070707070707070707070707070707070707070707070707070707010000000100000000000000020000000000000002000000000000003000",
-    );
-    assert_golden(
-        &entry(Event::SessionEnded { user, session }),
-        "01020100000000000007070707070707070707070707070707070707070707070707070707070707070200000001000000000000000200000000000000",
-    );
-    assert_golden(
-        &entry(Event::ForeignCert { user, session, der }),
-        "0102010000000000000707070707070707070707070707070707070707070707070707070707070707030000000100000000000000020000000000000002000000000000003000",
-    );
+    for (event, canonical, packed) in [
+        (
+            Event::ServerCert { der: der.clone() },
+            "01020100000000000007070707070707070707070707070707070707070707070707070707070707070000000002000000000000003000",
+            "0237000000410102010001001f0701000c002500a002000000000000003000",
+        ),
+        (
+            Event::SessionCert {
+                user,
+                session,
+                der: der.clone(),
+            },
+            "0102010000000000000707070707070707070707070707070707070707070707070707070707070707010000000100000000000000020000000000000002000000000000003000",
+            "0247000000410102010001001f0701000c0027000004000002001002050003080060000000003000",
+        ),
+        (
+            Event::SessionEnded { user, session },
+            "01020100000000000007070707070707070707070707070707070707070707070707070707070707070200000001000000000000000200000000000000",
+            "023d000000410102010001001f0701000c43020000002b0090000200000000000000",
+        ),
+        (
+            Event::ForeignCert { user, session, der },
+            "0102010000000000000707070707070707070707070707070707070707070707070707070707070707030000000100000000000000020000000000000002000000000000003000",
+            "0247000000410102010001001f0701000c43030000002b002100023200c0000002000000000000003000",
+        ),
+    ] {
+        let entry = entry(event);
+        assert_golden(&entry, packed);
+        assert_eq!(entry.to_canonical().unwrap(), bytes(canonical));
+        // As stored before data format 3.
+        assert_eq!(Entry::from_bytes(&bytes(canonical)).unwrap(), entry);
+    }
     let valid = Change::Cert {
         not_before: 1,
         not_after: 2,
@@ -48,4 +63,41 @@ fn records_are_stored_as_ever() {
         "0101000000000000007801000000000000000102000000000000000300000000000000",
     );
     assert_golden(&Number(1), "010100000000000000");
+}
+
+/// Every log needs it to be as it was.
+#[test]
+fn the_dictionary_is_as_ever() {
+    let hash = Sha256::digest(DICTIONARY);
+    assert_eq!(
+        hash[..],
+        bytes("cb0a350c06b12c54dd958f36f880ff362d0fa6d4ef62b63c0b8c7f3c3b98abd1")
+    );
+}
+
+/// A change in any byte is noticed, or changes nothing; no length asks for more memory than an entry
+/// can take.
+#[test]
+fn damaged_entries_are_errors() {
+    let entry = Entry {
+        at: 258,
+        previous: [7; 32],
+        event: Event::ServerCert {
+            der: DICTIONARY[..400].to_vec(),
+        },
+    };
+    let stored = entry.to_bytes().unwrap();
+    assert!(stored.len() < 100, "{}", stored.len());
+    for at in 0..stored.len() {
+        for flip in [1, 0x80, 0xff] {
+            let mut damaged = stored.clone();
+            damaged[at] ^= flip;
+            if let Ok(read) = Entry::from_bytes(&damaged) {
+                assert_ne!((at, read), (0, entry.clone()));
+            }
+        }
+        assert!(Entry::from_bytes(&stored[..at]).is_err());
+    }
+    let huge = [&[2][..], &u32::MAX.to_le_bytes(), &stored[5..]].concat();
+    assert!(Entry::from_bytes(&huge).is_err());
 }

@@ -4,10 +4,10 @@ use antiphon_protocol::{ActorCert, ServerCert, SessionId, Snowflake, Timestamp};
 
 use super::Store;
 use super::records::{Change, Entry, SessionRecord, key, number_at};
+use crate::cert_registry::timelines::{Gathering, Timeline};
 use crate::cert_registry::{
     Event, LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef,
 };
-use crate::cert_registry::timelines::{Gathering, Timeline};
 use crate::storage::{Record as _, RecordError, Space, StorageError};
 
 impl Store {
@@ -179,19 +179,18 @@ impl Store {
             .get::<Entry>(Space::LogEntries, &key(&[sequence]))?;
         cert_of(sequence, entry)
     }
+}
 
-    /// The same, from the entry as stored.
-    pub(in crate::cert_registry) fn cert_in(
-        &self,
-        sequence: u64,
-        stored: &[u8],
-    ) -> Result<Vec<u8>, RegistryError> {
-        let entry = Entry::from_bytes(stored).map_err(|error| StorageError::Damaged {
-            space: Space::LogEntries,
-            error,
-        })?;
-        cert_of(sequence, Some(entry))
-    }
+/// The certificate that an entry carries, from the entry as stored.
+pub(in crate::cert_registry) fn cert_in(
+    sequence: u64,
+    stored: &[u8],
+) -> Result<Vec<u8>, RegistryError> {
+    let entry = Entry::from_bytes(stored).map_err(|error| StorageError::Damaged {
+        space: Space::LogEntries,
+        error,
+    })?;
+    cert_of(sequence, Some(entry))
 }
 
 fn cert_of(sequence: u64, entry: Option<Entry>) -> Result<Vec<u8>, RegistryError> {

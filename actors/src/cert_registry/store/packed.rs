@@ -19,7 +19,7 @@ pub(super) const PACKED: u8 = 2;
 
 /// Two ID-Certs of `bob@node.example.org`, one with Ed25519 and one with P-256. Changing a byte of
 /// it would make every log unreadable.
-const DICTIONARY: &[u8] = include_bytes!("dictionary.der");
+pub(super) const DICTIONARY: &[u8] = include_bytes!("dictionary.der");
 
 /// The longest entry there can be: certificates are far shorter. A damaged length asks for no more.
 const LONGEST: usize = 64 * 1024;
@@ -39,7 +39,9 @@ pub(in crate::cert_registry) fn canonical(stored: &[u8]) -> Result<Cow<'_, [u8]>
     match stored.split_first() {
         Some((&CANONICAL, _)) => Ok(Cow::Borrowed(stored)),
         Some((&PACKED, packed)) => {
-            let (length, block) = packed.split_first_chunk().ok_or_else(|| fields("no length"))?;
+            let (length, block) = packed
+                .split_first_chunk()
+                .ok_or_else(|| fields("no length"))?;
             let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
             if length > LONGEST {
                 return Err(fields("its length is not one"));

@@ -3,8 +3,8 @@
 use antiphon_protocol::Validity;
 use serde::{Deserialize, Serialize};
 
-use crate::cert_registry::Event;
 use super::packed::{self, canonical, pack};
+use crate::cert_registry::Event;
 use crate::storage::{Record, RecordError, Space, StorageError, decode_fields, encode_fields};
 
 /// One entry of the log.
