@@ -18,9 +18,13 @@ run:
 bench *args:
     cargo bench --bench cert_registry --bench key_package_pool --bench storage -- {{args}}
 
-# A node under load, each figure beside a floor of the same run: `just load lookup-now --clients 256`
+# A node under load, each figure beside a floor of the same run: `just load lookup-now --clients 256`; `--help` lists everything
 load *args:
     cargo bench --bench load -- {{args}}
+
+# Numbers and pictures by size and by concurrency into docs/figures; `--keep FOLDER` makes each size once, `--sizes 1e4,1e5,1e6,1e7`
+figures *args:
+    cargo bench --bench load -- figures {{args}}
 
 # What moved by more than 10 % since `benches/baseline.json` was written; `just bench-baseline` writes it
 bench-compare *args:

@@ -17,6 +17,7 @@
     clippy::unwrap_used
 )]
 
+mod args;
 mod client;
 mod floor;
 mod key_kind;
@@ -25,6 +26,7 @@ mod measure;
 mod node;
 mod page;
 mod people;
+mod picture;
 mod process;
 #[path = "../../tests/program/program.rs"]
 mod program;
@@ -36,6 +38,7 @@ mod seed;
 mod static_server;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+mod sweep;
 mod target;
 
 use std::path::Path;
@@ -43,16 +46,22 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use args::{Args, What};
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some(static_server::ARGUMENT) {
         static_server::serve(Path::new(&arguments.next().expect("a file")));
         return ExitCode::SUCCESS;
     }
-    let args = run::Args::parse();
+    let args = Args::parse();
     client::check();
     process::check();
     repetitions::check();
     report::check();
-    run::run(&args)
+    match args.what {
+        None => return run::run(&args.run),
+        Some(What::Figures(args)) => sweep::run(&args),
+    }
+    ExitCode::SUCCESS
 }

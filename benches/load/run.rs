@@ -15,9 +15,7 @@ use super::scenarios::Scenario;
 use super::seed::{self, Wanted};
 use super::target::{Running, Target};
 
-/// Puts a node under load, and compares what it does with what the machine can do
-#[derive(Debug, clap::Parser)]
-#[command(name = "load")]
+#[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to ask; all of them if none is given
     #[arg(value_enum)]
@@ -57,9 +55,6 @@ pub struct Args {
     /// Say what has moved by more than 10 % since this JSON was written; exit 1 if something has
     #[arg(long)]
     compare: Option<PathBuf>,
-    /// What `cargo bench` adds
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 pub fn run(args: &Args) -> ExitCode {
