@@ -26,6 +26,10 @@ load *args:
 figures *args:
     cargo bench --bench load -- figures {{args}}
 
+# Minutes of new certificates, sign-ins, ends, publishing and claims: what remains on the disk, every 30 s
+churn minutes="10" *args:
+    cargo bench --bench load -- churn {{minutes}} {{args}}
+
 # What moved by more than 10 % since `benches/baseline.json` was written; `just bench-baseline` writes it
 bench-compare *args:
     cargo bench --bench load -- --compare benches/baseline.json {{args}}

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{run, sweep};
+use super::{churn, run, sweep};
 
 /// Puts a node under load, and compares what it does with what the machine can do
 #[derive(Debug, Parser)]
@@ -21,4 +21,6 @@ pub struct Args {
 pub enum What {
     /// By how much there is and by how many ask: numbers and pictures
     Figures(sweep::Args),
+    /// What remains on the disk of minutes at full speed
+    Churn(churn::Args),
 }

@@ -18,6 +18,8 @@
 )]
 
 mod args;
+mod churn;
+mod churner;
 mod client;
 mod floor;
 mod key_kind;
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
     match args.what {
         None => return run::run(&args.run),
         Some(What::Figures(args)) => sweep::run(&args),
+        Some(What::Churn(args)) => churn::run(&args),
     }
     ExitCode::SUCCESS
 }
