@@ -30,6 +30,10 @@ figures *args:
 churn minutes="10" *args:
     cargo bench --bench load -- churn {{minutes}} {{args}}
 
+# Until the first answer, after a clean stop and after kill -9 under load; SEED is a folder that `--keep` made
+starts seed *args:
+    cargo bench --bench load -- starts {{seed}} {{args}}
+
 # What moved by more than 10 % since `benches/baseline.json` was written; `just bench-baseline` writes it
 bench-compare *args:
     cargo bench --bench load -- --compare benches/baseline.json {{args}}

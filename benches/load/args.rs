@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{churn, run, sweep};
+use super::{churn, run, starts, sweep};
 
 /// Puts a node under load, and compares what it does with what the machine can do
 #[derive(Debug, Parser)]
@@ -23,4 +23,6 @@ pub enum What {
     Figures(sweep::Args),
     /// What remains on the disk of minutes at full speed
     Churn(churn::Args),
+    /// How soon a node answers, after a clean stop and after kill -9 under load
+    Starts(starts::Args),
 }

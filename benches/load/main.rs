@@ -37,6 +37,7 @@ mod report;
 mod run;
 mod scenarios;
 mod seed;
+mod starts;
 mod static_server;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         None => return run::run(&args.run),
         Some(What::Figures(args)) => sweep::run(&args),
         Some(What::Churn(args)) => churn::run(&args),
+        Some(What::Starts(args)) => starts::run(&args),
     }
     ExitCode::SUCCESS
 }
