@@ -19,9 +19,21 @@ bench *args:
     cargo bench --bench accounts --bench cert_registry --bench home_servers --bench key_manager \
         --bench key_package_pool --bench storage -- {{args}}
 
-# A node under load, each figure beside a floor of the same run: `just load lookup-now --clients 256`
+# A node under load, each figure beside a floor of the same run: `just load lookup-now --clients 256`; `--help` lists everything
 load *args:
     cargo bench --bench load -- {{args}}
+
+# Numbers and pictures by size and by concurrency into docs/figures; `--keep FOLDER` makes each size once, `--sizes 1e4,1e5,1e6,1e7`
+figures *args:
+    cargo bench --bench load -- figures {{args}}
+
+# Minutes of new certificates, sign-ins, ends, publishing and claims: what remains on the disk, every 30 s
+churn minutes="10" *args:
+    cargo bench --bench load -- churn {{minutes}} {{args}}
+
+# Until the first answer, after a clean stop and after kill -9 under load; SEED is a folder that `--keep` made
+starts seed *args:
+    cargo bench --bench load -- starts {{seed}} {{args}}
 
 # What moved by more than 10 % since `benches/baseline.json` was written; `just bench-baseline` writes it
 bench-compare *args:

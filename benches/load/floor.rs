@@ -2,70 +2,90 @@
 
 use std::fs::File;
 use std::hint::black_box;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::{App, HttpResponse, HttpServer, web};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use antiphon_protocol::{IdCsr, KeyPackage};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 
-/// The argument with which this program is the static server.
-pub const STATIC_SERVER: &str = "static-server";
+use super::measure::{self, Load, Script};
+use super::process::Watch;
+use super::static_server::Static;
 
-/// A process that answers everything with the same bytes: actix-web and nothing else.
-pub struct Static {
-    pub address: String,
-    child: Child,
+/// One of them, with what it takes to measure it.
+pub enum Floor {
+    /// The same bytes as the node's, from a static handler.
+    Static(Static),
+    /// 600 bytes of one file made durable, in this folder.
+    Fdatasync(PathBuf),
+    /// This CSR parsed and verified, and one signature of P-256 made, on one core.
+    VerifyAndSign(Vec<u8>),
+    /// These KeyPackages parsed and validated by openmls, on one core.
+    Validate(Vec<Vec<u8>>),
 }
 
-impl Static {
-    pub fn start(body: &[u8], folder: &Path) -> Self {
-        let file = folder.join("static-body");
-        std::fs::write(&file, body).unwrap();
-        let program = std::env::current_exe().unwrap();
-        let mut child = Command::new(program)
-            .arg(STATIC_SERVER)
-            .arg(file)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        let stdout = child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut address).unwrap();
-        Self {
-            address: address.trim().to_owned(),
-            child,
+/// What one measurement says.
+pub struct Reading {
+    pub per_second: f64,
+    /// Milliseconds, where there are answers to wait for.
+    pub p50: Option<f64>,
+    pub p99: Option<f64>,
+    /// Microseconds of processor time for each.
+    pub cpu_micros: Option<f64>,
+}
+
+impl Floor {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Static(_) => "static handler",
+            Self::Fdatasync(_) => "fdatasync",
+            Self::VerifyAndSign(_) => "CSR verified + signature, one core",
+            Self::Validate(_) => "openmls validate, one core",
+        }
+    }
+
+    /// Whether it is a loop on one core, so that one core's share of the node is what compares.
+    pub fn is_per_core(&self) -> bool {
+        matches!(self, Self::VerifyAndSign(_) | Self::Validate(_))
+    }
+
+    /// Of servers under the same load as the node.
+    pub fn measure(&self, load: Load) -> Reading {
+        match self {
+            Self::Static(server) => answers(server, load),
+            Self::Fdatasync(folder) => alone(fdatasync(folder)),
+            Self::VerifyAndSign(csr) => alone(verify_and_sign(csr)),
+            Self::Validate(packages) => alone(validate(packages)),
         }
     }
 }
 
-impl Drop for Static {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+fn answers(server: &Static, load: Load) -> Reading {
+    let script: Script = Arc::new(|_, _, request| {
+        request.get(format_args!("/p2core/key/server"), None);
+        Some(measure::good)
+    });
+    let watch = Watch::start(server.id());
+    let measured = measure::run(&server.address, &script, load);
+    let cpu_seconds = watch.stop().cpu_seconds;
+    Reading {
+        per_second: measured.per_second(),
+        p50: Some(measured.millis(0.5)),
+        p99: Some(measured.millis(0.99)),
+        cpu_micros: Some(cpu_seconds * 1e6 / measured.requests as f64),
     }
 }
 
-/// Is that server.
-pub fn serve(file: &Path) {
-    let body = web::Bytes::from(std::fs::read(file).unwrap());
-    actix_web::rt::System::new().block_on(async {
-        let server = HttpServer::new(move || {
-            let body = body.clone();
-            App::new().default_service(web::to(move || {
-                let body = body.clone();
-                async {
-                    HttpResponse::Ok()
-                        .content_type("application/json")
-                        .body(body)
-                }
-            }))
-        });
-        let server = server.bind("127.0.0.1:0").unwrap();
-        println!("{}", server.addrs()[0]);
-        server.run().await.unwrap();
-    });
+fn alone(per_second: f64) -> Reading {
+    Reading {
+        per_second,
+        p50: None,
+        p99: None,
+        cpu_micros: None,
+    }
 }
 
 const TIME: Duration = Duration::from_millis(300);
@@ -79,8 +99,7 @@ fn per_second(mut once: impl FnMut()) -> f64 {
     count / begun.elapsed().as_secs_f64()
 }
 
-/// How often a second the disk makes 600 more bytes of one file durable.
-pub fn fdatasync(folder: &Path) -> f64 {
+fn fdatasync(folder: &Path) -> f64 {
     let path = folder.join("fdatasync");
     let mut file = File::create(&path).unwrap();
     let rate = per_second(|| {
@@ -91,27 +110,21 @@ pub fn fdatasync(folder: &Path) -> f64 {
     rate
 }
 
-/// How often a second one core verifies one Ed25519 signature and makes one.
-pub fn verify_and_sign() -> f64 {
-    verify(400, |signer, message| {
-        black_box(signer.sign(message));
+/// A certificate's signature covers about 400 bytes.
+fn verify_and_sign(csr: &[u8]) -> f64 {
+    let signer = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+    let random = SystemRandom::new();
+    per_second(|| {
+        let csr = IdCsr::from_der(csr).unwrap();
+        black_box(csr.verify().unwrap());
+        black_box(signer.sign(&random, &[7; 400]).unwrap());
     })
 }
 
-/// How often a second one core verifies the two Ed25519 signatures of a `KeyPackage`: half as often
-/// as one.
-pub fn verify_twice() -> f64 {
-    verify(900, |_, _| {}) / 2.0
-}
-
-/// How often a second one core verifies a signature over so many bytes, and does something else.
-fn verify(bytes: usize, mut also: impl FnMut(&Ed25519KeyPair, &[u8])) -> f64 {
-    let signer = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-    let key = UnparsedPublicKey::new(&ED25519, signer.public_key().as_ref().to_vec());
-    let message = vec![7; bytes];
-    let signature = signer.sign(&message);
+fn validate(packages: &[Vec<u8>]) -> f64 {
+    let mut packages = packages.iter().cycle();
     per_second(|| {
-        key.verify(&message, signature.as_ref()).unwrap();
-        also(&signer, &message);
+        let package = packages.next().expect("there is one at least");
+        assert!(KeyPackage::is_valid_mls(black_box(package)));
     })
 }

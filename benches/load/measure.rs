@@ -1,21 +1,23 @@
 //! Many clients for some time, in a closed loop or at a given rate.
 
-use std::sync::Arc;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::http::{Ask, Connection};
+use super::client::{Answer, Connection, Request};
+use super::process;
 
 /// How long, and how hard.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub clients: u64,
     pub seconds: f64,
-    /// Requests a second (open loop): the latency of each counts from the instant at which it was
-    /// due, whether or not anybody was free to send it. None: each client sends when it has its
-    /// answer (closed loop).
+    /// Requests a second (open loop): the latency of one that nobody was free to send counts from
+    /// the instant at which it was due. None: each client sends when it has its answer (closed
+    /// loop).
     pub rate: Option<f64>,
 }
 
@@ -24,6 +26,8 @@ pub struct Measured {
     pub requests: u64,
     pub errors: u64,
     pub seconds: f64,
+    /// What the clients took of the processor.
+    pub cpu_seconds: f64,
     /// In microseconds.
     pub latencies: Histogram<u64>,
 }
@@ -34,6 +38,7 @@ impl Measured {
             requests: 0,
             errors: 0,
             seconds: 0.0,
+            cpu_seconds: 0.0,
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
                 .expect("these are sound bounds"),
         }
@@ -43,82 +48,142 @@ impl Measured {
         self.requests as f64 / self.seconds.max(1e-9)
     }
 
+    /// The latency that this share of the requests did not exceed.
+    pub fn millis(&self, share: f64) -> f64 {
+        self.latencies.value_at_quantile(share) as f64 / 1_000.0
+    }
+
     pub fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.errors += other.errors;
         self.seconds += other.seconds;
+        self.cpu_seconds += other.cpu_seconds;
         self.latencies
             .add(&other.latencies)
             .expect("both have the same bounds");
     }
+
+    fn count(&mut self, latency: Duration, is_good: bool) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.latencies.saturating_record(micros.max(1));
+        self.requests += 1;
+        self.errors += u64::from(!is_good);
+    }
 }
 
-/// What a client asks for as its nth request; none when there is nothing left to ask for.
-pub type Script = Arc<dyn Fn(u64, u64) -> Option<Ask> + Send + Sync>;
+/// Whether an answer is one that counts.
+pub type Judge = fn(&Answer<'_>) -> bool;
+
+/// Writes what a client asks for as the nth request of all, and says how to judge the answer; none
+/// when there is nothing left to ask for.
+pub type Script = Arc<dyn Fn(u64, u64, &mut Request) -> Option<Judge> + Send + Sync>;
+
+/// Any success.
+pub fn good(answer: &Answer<'_>) -> bool {
+    matches!(answer.status, 200..=299)
+}
+
+/// A success that is not the empty list: nothing is quicker than to find nothing.
+pub fn full(answer: &Answer<'_>) -> bool {
+    good(answer) && answer.body != b"[]"
+}
+
+/// Runs clients to their end on one thread of their own: it finds many answers at each waking, and
+/// leaves the other cores to the node.
+pub fn on_one_thread<T: Send>(clients: impl Future<Output = T> + Send) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("the system has one more").block_on(clients)
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().expect("no client panics"))
+}
 
 /// Sends what `script` says until the time is over.
-pub async fn run(address: &str, script: &Script, load: Load) -> Measured {
+pub fn run(address: &str, script: &Script, load: Load) -> Measured {
+    on_one_thread(run_all(address, script, load))
+}
+
+struct Shared {
+    script: Script,
+    load: Load,
+    begun: Instant,
+    /// How many were due, and how many were sent.
+    slots: AtomicU64,
+    count: AtomicU64,
+    // One for all, never contended: a histogram for each of a thousand clients is 200 MB.
+    measured: Mutex<Measured>,
+}
+
+async fn run_all(address: &str, script: &Script, load: Load) -> Measured {
     let mut connections = Vec::new();
     for _ in 0..load.clients {
-        connections.push(
-            Connection::open(address)
-                .await
-                .expect("the server takes connections"),
-        );
+        let opened = Connection::open(address).await;
+        connections.push(opened.expect("the server takes connections"));
     }
-    let (slots, count) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let begun = Instant::now();
-    let end = begun + Duration::from_secs_f64(load.seconds);
-    let clients = connections
-        .into_iter()
-        .zip(0..)
-        .map(|(mut connection, client)| {
-            let (script, slots, count) =
-                (Arc::clone(script), Arc::clone(&slots), Arc::clone(&count));
-            tokio::spawn(async move {
-                let mut measured = Measured::new();
-                loop {
-                    let due = match load.rate {
-                        None => Instant::now(),
-                        Some(rate) => {
-                            let slot = slots.fetch_add(1, Ordering::Relaxed);
-                            begun + Duration::from_secs_f64(slot as f64 / rate)
-                        }
-                    };
-                    if due >= end {
-                        break;
-                    }
-                    tokio::time::sleep_until(due.into()).await;
-                    let number = count.fetch_add(1, Ordering::Relaxed);
-                    let Some(ask) = script(client, number) else {
-                        break;
-                    };
-                    let since = if load.rate.is_some() {
-                        due
-                    } else {
-                        Instant::now()
-                    };
-                    let answered = connection.send(ask).await;
-                    let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-                    measured.requests += 1;
-                    measured.latencies.saturating_record(micros.max(1));
-                    match answered {
-                        Ok((200..=299, _)) => {}
-                        Ok(_) => measured.errors += 1,
-                        Err(_) => {
-                            measured.errors += 1;
-                            break;
-                        }
-                    }
-                }
-                measured
-            })
-        });
-    let clients: Vec<_> = clients.collect();
-    let mut all = Measured::new();
+    let cpu_before = process::cpu_seconds_here();
+    let shared = Arc::new(Shared {
+        script: Arc::clone(script),
+        load,
+        begun: Instant::now(),
+        slots: AtomicU64::new(0),
+        count: AtomicU64::new(0),
+        measured: Mutex::new(Measured::new()),
+    });
+    let clients = connections.into_iter().zip(0..);
+    let clients: Vec<_> = clients
+        .map(|(connection, client)| tokio::spawn(one(connection, client, Arc::clone(&shared))))
+        .collect();
     for client in clients {
-        all.add(&client.await.expect("a client does not panic"));
+        client.await.expect("a client does not panic");
     }
-    all.seconds = begun.elapsed().as_secs_f64();
-    all
+    let seconds = shared.begun.elapsed().as_secs_f64();
+    let shared = Arc::into_inner(shared).expect("all clients have ended");
+    let measured = shared.measured.into_inner();
+    Measured {
+        seconds,
+        cpu_seconds: process::cpu_seconds_here() - cpu_before,
+        ..measured.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn one(mut connection: Connection, client: u64, shared: Arc<Shared>) {
+    let end = shared.begun + Duration::from_secs_f64(shared.load.seconds);
+    let mut request = Request::default();
+    loop {
+        let mut late_since = None;
+        if let Some(rate) = shared.load.rate {
+            let slot = shared.slots.fetch_add(1, Ordering::Relaxed);
+            let due = shared.begun + Duration::from_secs_f64(slot as f64 / rate);
+            if due >= end {
+                break;
+            }
+            // A client that waits is late by the timer alone, whose unit is a millisecond: that is
+            // not the node's. One that is late already had to wait for the node.
+            if due > Instant::now() {
+                tokio::time::sleep_until(due.into()).await;
+            } else {
+                late_since = Some(due);
+            }
+        } else if Instant::now() >= end {
+            break;
+        }
+        let number = shared.count.fetch_add(1, Ordering::Relaxed);
+        let Some(judge) = (shared.script)(client, number, &mut request) else {
+            break;
+        };
+        let since = late_since.unwrap_or_else(Instant::now);
+        let answered = connection.send(&request).await;
+        let is_good = answered.as_ref().is_ok_and(judge);
+        let is_lost = answered.is_err();
+        let mut measured = shared
+            .measured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        measured.count(since.elapsed(), is_good);
+        if is_lost {
+            break;
+        }
+    }
 }

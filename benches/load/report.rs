@@ -1,4 +1,4 @@
-//! What was measured, for people, for programs, and as a picture.
+//! What was measured, for people and for programs.
 
 use std::fmt::Write as _;
 
@@ -6,140 +6,218 @@ use serde::{Deserialize, Serialize};
 
 /// One scenario.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Row {
     pub scenario: String,
     pub clients: u64,
     /// Given, in the open loop.
     pub rate: Option<f64>,
     pub users: u64,
+    /// Certificates of each.
+    pub certs: u64,
+    pub client_key: String,
     pub requests: u64,
     pub errors: u64,
+    /// Median of the repetitions, and the least and the most.
     pub per_second: f64,
-    /// Milliseconds.
+    pub per_second_range: (f64, f64),
+    /// Milliseconds, of all repetitions together.
     pub p50: f64,
     pub p99: f64,
     pub p999: f64,
+    /// What the node took of the processor: cores while it was under load, microseconds a request.
+    pub cores: Option<f64>,
+    pub cpu_micros: Option<f64>,
+    /// Cores that the clients took: where it is one whole, it is they who are measured.
+    pub client_cores: Option<f64>,
+    /// Its resident memory at the peak.
+    pub rss_mib: Option<f64>,
     /// What it is held against, and how many of those there are a second.
     pub floor: String,
     pub floor_per_second: f64,
-    /// Median over the repetitions of requests (or packages) for each of the floor's.
+    pub floor_p50: Option<f64>,
+    pub floor_p99: Option<f64>,
+    pub floor_cpu_micros: Option<f64>,
+    /// Whether the ratio is that of one core's time rather than that of a second.
+    pub is_per_core: bool,
+    /// Median over the repetitions of requests (or packages) for each of the floor's, and the least
+    /// and the most.
     pub ratio: f64,
+    pub ratio_range: (f64, f64),
     /// The same of the 99th percentiles, where the floor has one.
     pub p99_ratio: Option<f64>,
     /// Latencies at rising percentiles: (share of requests, milliseconds).
     pub curve: Vec<(f64, f64)>,
 }
 
+impl Default for Row {
+    /// What a row does not say that was written before there was more to say.
+    fn default() -> Self {
+        Self {
+            scenario: String::new(),
+            clients: 0,
+            rate: None,
+            users: 0,
+            certs: 1,
+            client_key: "p256".to_owned(),
+            requests: 0,
+            errors: 0,
+            per_second: 0.0,
+            per_second_range: (0.0, 0.0),
+            p50: 0.0,
+            p99: 0.0,
+            p999: 0.0,
+            cores: None,
+            cpu_micros: None,
+            client_cores: None,
+            rss_mib: None,
+            floor: String::new(),
+            floor_per_second: 0.0,
+            floor_p50: None,
+            floor_p99: None,
+            floor_cpu_micros: None,
+            is_per_core: false,
+            ratio: 0.0,
+            ratio_range: (0.0, 0.0),
+            p99_ratio: None,
+            curve: Vec::new(),
+        }
+    }
+}
+
+/// Some figures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    pub median: f64,
+    /// The least and the most.
+    pub range: (f64, f64),
+}
+
+impl Spread {
+    /// None of nothing.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let mut values = values.to_vec();
+        values.sort_by(f64::total_cmp);
+        let upper = *values.get(values.len() / 2)?;
+        let lower = *values.get((values.len() - 1) / 2)?;
+        Some(Self {
+            median: f64::midpoint(lower, upper),
+            range: (*values.first()?, *values.last()?),
+        })
+    }
+}
+
+pub const HEADINGS: &str = concat!(
+    "scenario     clients  per second     min..max     p50 ms   p99 ms    p99.9 errors",
+    " cores  µs cpu clients    MiB   ratio   min..max   floor"
+);
+
 /// For people.
 pub fn table(rows: &[Row]) -> String {
-    let mut text = format!(
-        "{:<12} {:>7} {:>10} {:>8} {:>8} {:>8} {:>6}  {:>6}  floor\n",
-        "scenario", "clients", "per second", "p50 ms", "p99 ms", "p99.9", "errors", "ratio"
-    );
+    let mut text = format!("{HEADINGS}\n");
     for row in rows {
-        let p99 = row
-            .p99_ratio
-            .map(|ratio| format!(", p99 {ratio:.2}x"))
-            .unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "{:<12} {:>7} {:>10.0} {:>8.2} {:>8.2} {:>8.2} {:>6}  {:>6.2}  {} {:.0}/s{p99}",
-            row.scenario,
-            row.clients,
-            row.per_second,
-            row.p50,
-            row.p99,
-            row.p999,
-            row.errors,
-            row.ratio,
-            row.floor,
-            row.floor_per_second
-        );
+        let _ = writeln!(text, "{}", line(row));
+    }
+    text
+}
+
+pub fn line(row: &Row) -> String {
+    let some = |value: Option<f64>, digits: usize| {
+        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+    };
+    let range =
+        |(least, most): (f64, f64), digits: usize| format!("{least:.digits$}..{most:.digits$}");
+    let mut text = format!(
+        "{:<12} {:>7} {:>11.0} {:>15} {:>8.2} {:>8.2} {:>8.2} {:>6} {:>5} {:>7} {:>7} {:>6} {:>7.2} {:>12}   {} {:.0}/s",
+        row.scenario,
+        row.clients,
+        row.per_second,
+        range(row.per_second_range, 0),
+        row.p50,
+        row.p99,
+        row.p999,
+        row.errors,
+        some(row.cores, 2),
+        some(row.cpu_micros, 1),
+        some(row.client_cores, 2),
+        some(row.rss_mib, 0),
+        row.ratio,
+        range(row.ratio_range, 2),
+        row.floor,
+        row.floor_per_second,
+    );
+    if let Some(micros) = row.floor_cpu_micros {
+        let _ = write!(text, ", {micros:.1} µs cpu");
+    }
+    if let Some(ratio) = row.p99_ratio {
+        let _ = write!(text, ", p99 {ratio:.2}x");
+    }
+    if row.is_per_core {
+        text.push_str(", node's core");
     }
     text
 }
 
 /// What moved by more than a tenth from a baseline; what the baseline does not have is named, too.
 pub fn compare(rows: &[Row], baseline: &[Row]) -> Vec<String> {
-    let key = |row: &Row| (row.scenario.clone(), row.clients, row.users);
+    let key = |row: &Row| {
+        let rate = row.rate.map(f64::to_bits);
+        let key = row.client_key.clone();
+        (
+            row.scenario.clone(),
+            row.clients,
+            rate,
+            row.users,
+            row.certs,
+            key,
+        )
+    };
     let mut moved = Vec::new();
     for row in rows {
-        match baseline.iter().find(|before| key(before) == key(row)) {
-            None => moved.push(format!("{}: not in the baseline", row.scenario)),
-            Some(before) => {
-                let by = row.ratio / before.ratio - 1.0;
-                if by.abs() > 0.10 {
-                    moved.push(format!(
-                        "{}: {:.2} instead of {:.2} of its floor ({:+.0} %)",
-                        row.scenario,
-                        row.ratio,
-                        before.ratio,
-                        by * 100.0
-                    ));
-                }
-            }
+        let Some(before) = baseline.iter().find(|before| key(before) == key(row)) else {
+            moved.push(format!("{}: not in the baseline", row.scenario));
+            continue;
+        };
+        if (&before.floor, before.is_per_core) != (&row.floor, row.is_per_core) {
+            moved.push(format!("{}: another floor in the baseline", row.scenario));
+            continue;
         }
+        let by = row.ratio / before.ratio - 1.0;
+        // Also where it is not a number.
+        if by.abs() <= 0.10 {
+            continue;
+        }
+        moved.push(format!(
+            "{}: {:.2} ({:.2}..{:.2}) instead of {:.2} ({:.2}..{:.2}) of its floor ({:+.0} %)",
+            row.scenario,
+            row.ratio,
+            row.ratio_range.0,
+            row.ratio_range.1,
+            before.ratio,
+            before.ratio_range.0,
+            before.ratio_range.1,
+            by * 100.0
+        ));
     }
     moved
 }
 
-/// A page with the table and the latency curves.
-pub fn html(rows: &[Row]) -> String {
-    const COLOURS: [&str; 8] = [
-        "#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910", "#16a085", "#7f8c8d", "#2c3e50",
-    ];
-    let (width, height) = (860.0, 420.0);
-    // Nines on the way right, powers of ten of milliseconds on the way up, from 10 µs to 100 s.
-    let x = |share: f64| 60.0 - (1.0 - share).max(1e-4).log10() / 4.0 * (width - 200.0);
-    let y = |ms: f64| height - 40.0 - (ms.max(0.01).log10() + 2.0) / 7.0 * (height - 60.0);
-    let mut svg = String::new();
-    for (share, name) in [
-        (0.0, "0"),
-        (0.9, "90 %"),
-        (0.99, "99 %"),
-        (0.999, "99.9 %"),
-        (0.9999, "99.99 %"),
-    ] {
-        let _ = write!(
-            svg,
-            "<text x='{:.0}' y='{:.0}'>{name}</text>",
-            x(share),
-            height - 20.0
-        );
-    }
-    for ms in [0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0] {
-        let _ = write!(
-            svg,
-            "<line x1='60' x2='{:.0}' y1='{1:.1}' y2='{1:.1}' stroke='#ddd'/><text x='4' y='{1:.1}'>{ms} ms</text>",
-            width - 140.0,
-            y(ms)
-        );
-    }
-    for (row, colour) in rows.iter().zip(COLOURS.iter().cycle()) {
-        let points: Vec<_> = row
-            .curve
-            .iter()
-            .map(|(share, ms)| format!("{:.1},{:.1}", x(*share), y(*ms)))
-            .collect();
-        let _ = write!(
-            svg,
-            "<polyline fill='none' stroke='{colour}' stroke-width='2' points='{}'/>",
-            points.join(" ")
-        );
-        let last = row.curve.last().map_or(height, |(_, ms)| y(*ms));
-        let _ = write!(
-            svg,
-            "<text x='{:.0}' y='{last:.1}' fill='{colour}'>{} ({})</text>",
-            width - 136.0,
-            row.scenario,
-            row.clients
-        );
-    }
-    let table = table(rows);
-    format!(
-        "<!doctype html><meta charset='utf-8'><title>Antiphon under load</title>\
-         <style>body{{font-family:sans-serif;margin:2em}}text{{font-size:11px}}</style>\
-         <h1>Antiphon under load</h1><pre>{table}</pre><h2>Latency by percentile</h2>\
-         <svg viewBox='0 0 {width} {height}' width='{width}' height='{height}'>{svg}</svg>\n"
-    )
+/// See `client::check`.
+pub fn check() {
+    assert_eq!(Spread::of(&[]), None);
+    let spread = |values: &[f64]| Spread::of(values).unwrap();
+    assert!((spread(&[3.0, 1.0, 2.0]).median - 2.0).abs() < 1e-9);
+    assert!((spread(&[4.0, 1.0, 2.0, 3.0]).median - 2.5).abs() < 1e-9);
+    assert_eq!(spread(&[3.0, 1.0, 2.0]).range, (1.0, 3.0));
+
+    let row = |scenario: &str, ratio| Row {
+        scenario: scenario.to_owned(),
+        ratio,
+        ..Row::default()
+    };
+    let baseline = [row("a", 1.0), row("b", 0.5)];
+    let moved = |rows: &[Row]| compare(rows, &baseline).len();
+    assert_eq!(moved(&[row("a", 1.09), row("b", 0.46)]), 0);
+    assert_eq!(moved(&[row("a", 1.12), row("b", 0.44)]), 2);
+    assert_eq!(moved(&[row("c", 1.0), row("a", f64::NAN)]), 2);
 }

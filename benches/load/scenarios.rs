@@ -5,16 +5,14 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
-use futures_util::future::join_all;
-use hyper::Method;
 use rand_core::{OsRng, RngCore as _};
 use serde_json::json;
 
-use super::http::Ask;
-use super::measure::Script;
-use super::seed::{Seeded, fid};
-use crate::support::key_package::draft;
-use crate::support::{Api, ClientKey, PASSWORD, Session};
+use super::client::Request;
+use super::known::Known;
+use super::measure::{Judge, Script, full, good};
+use super::people::{BATCH, People};
+use crate::support::{Api, PASSWORD};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
@@ -36,32 +34,20 @@ pub enum Scenario {
     Mixed,
 }
 
-/// What a scenario is held against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Floor {
-    /// The same bytes from a static handler.
-    Static,
-    /// The disk's fdatasync.
-    Fdatasync,
-    /// One signature verified and one made, on one core.
-    VerifyAndSign,
-    /// Two signatures verified, on one core, for each package.
-    VerifyTwice,
-}
+/// How many packages and batches there are for each second of a repetition: more than any node
+/// hands out or takes in. Where they do not last, the repetition ends sooner.
+const CLAIMS: f64 = 20_000.0;
+const CLAIMS_IN_MIXED: f64 = 3_000.0;
+const BATCHES: f64 = 120.0;
 
 impl Scenario {
-    pub fn floor(self) -> Floor {
-        match self {
-            Self::ServerNow | Self::LookupNow | Self::LookupPast | Self::Mixed => Floor::Static,
-            Self::Claim => Floor::Fdatasync,
-            Self::Trust | Self::Rotate => Floor::VerifyAndSign,
-            Self::Publish => Floor::VerifyTwice,
-        }
-    }
-
     /// How many of what the floor counts are in one request.
     pub fn units(self) -> f64 {
-        if self == Self::Publish { 100.0 } else { 1.0 }
+        if self == Self::Publish {
+            BATCH as f64
+        } else {
+            1.0
+        }
     }
 
     pub fn name(self) -> String {
@@ -69,135 +55,105 @@ impl Scenario {
             .map(|value| value.get_name().to_owned())
             .unwrap_or_default()
     }
-}
 
-/// The people of the write scenarios.
-pub struct People {
-    sessions: Vec<Session>,
-    /// Whose KeyPackages there are.
-    publisher: Session,
-    rotations: Vec<Vec<u8>>,
-    key: ClientKey,
-}
+    pub fn needs_people(self) -> bool {
+        !matches!(self, Self::ServerNow | Self::LookupNow | Self::LookupPast)
+    }
 
-/// More would be refused if they signed in at once; clients share them.
-const SESSIONS: u64 = 64;
-
-impl People {
-    pub async fn prepare(api: &Api, clients: u64) -> Arc<Self> {
-        let clients = clients.min(SESSIONS);
-        let key = ClientKey::ed25519();
-        let sessions = join_all((0..=clients).map(|client| {
-            let (name, key) = (format!("client{client}"), &key);
-            async move {
-                api.register(&name).await;
-                api.trust(&name, "desk", key).await
-            }
-        }));
-        let mut sessions = sessions.await;
-        let publisher = sessions.pop().expect("there is one more than clients");
-        let rotations = sessions.iter().map(|session| {
-            let csr = STANDARD.encode(key.csr(&session.fid, "desk"));
-            json!({ "csr": csr }).to_string().into_bytes()
-        });
-        Arc::new(Self {
-            rotations: rotations.collect(),
-            sessions,
-            publisher,
-            key,
+    /// What clients of readers send.
+    pub fn reading(self, known: &Arc<Known>) -> Script {
+        let (known, salt) = (Arc::clone(known), OsRng.next_u64());
+        Arc::new(move |_, number, request| {
+            let random = salt.wrapping_add(number);
+            Some(match self {
+                Self::ServerNow => server(request),
+                Self::LookupPast => lookup(&known, random, true, request),
+                _ => lookup(&known, random, false, request),
+            })
         })
     }
 
-    /// Batches of a hundred packages of the publisher.
-    fn batches(&self, count: u64) -> Vec<Vec<u8>> {
-        let cert = &self.publisher.id_cert;
-        let package = || STANDARD.encode(draft(1, cert, &self.key).sign(&self.key));
-        let batch = |_| serde_json::to_vec(&(0..100).map(|_| package()).collect::<Vec<_>>());
-        (0..count).map(batch).collect::<Result<_, _>>().unwrap()
-    }
-
-    /// Puts packages into the publisher's pool.
-    pub async fn stock(&self, api: &Api, packages: u64) {
-        for batch in self.batches(packages.div_ceil(100)) {
-            let request = api.request(Method::POST, "/keypackage/@me");
-            let request = request.bearer_auth(&self.publisher.token).body(batch);
-            assert_eq!(request.send().await.unwrap().status(), 201);
-        }
-    }
-
-    fn rotate(&self, client: u64) -> Ask {
-        let client = usize::try_from(client).unwrap() % self.sessions.len();
-        let token = self.sessions[client].token.clone();
-        Ask::post(
-            "/p2core/session/idcert",
-            Some(token),
-            self.rotations[client].clone(),
-        )
-    }
-
-    fn claim(&self, client: u64) -> Ask {
-        let client = usize::try_from(client).unwrap() % self.sessions.len();
-        Ask {
-            token: Some(self.sessions[client].token.clone()),
-            ..Ask::get(format!("/p2core/keypackage/{}", self.publisher.fid))
+    /// What clients of this scenario send for so many seconds. What must not be made while the clock
+    /// runs is made here.
+    pub async fn script(
+        self,
+        api: &Api,
+        known: &Arc<Known>,
+        people: &Arc<People>,
+        seconds: f64,
+    ) -> Script {
+        let people = Arc::clone(people);
+        match self {
+            Self::ServerNow | Self::LookupNow | Self::LookupPast => self.reading(known),
+            Self::Trust => {
+                Arc::new(move |client, _, request| Some(trust(&people, client, request)))
+            }
+            Self::Rotate => {
+                Arc::new(move |client, _, request| Some(rotate(&people, client, request)))
+            }
+            Self::Claim => {
+                let stock = people.stock(api, (CLAIMS * seconds) as u64).await;
+                Arc::new(move |client, number, request| {
+                    (number < stock).then(|| claim(&people, client, request))
+                })
+            }
+            Self::Publish => {
+                let (token, batches) = people.batches(api, (BATCHES * seconds) as u64).await;
+                Arc::new(move |_, number, request| {
+                    let batch = batches.get(usize::try_from(number).ok()?)?;
+                    request.post("/p2core/keypackage/@me", Some(&token), batch);
+                    Some(good)
+                })
+            }
+            Self::Mixed => {
+                let stock = people.stock(api, (CLAIMS_IN_MIXED * seconds) as u64).await;
+                let (known, salt) = (Arc::clone(known), OsRng.next_u64());
+                Arc::new(move |client, number, request| {
+                    let random = salt.wrapping_add(number);
+                    Some(match number % 100 {
+                        80..90 => lookup(&known, random, true, request),
+                        90..95 if number / 20 < stock => claim(&people, client, request),
+                        95.. => rotate(&people, client, request),
+                        _ => lookup(&known, random, false, request),
+                    })
+                })
+            }
         }
     }
 }
 
-fn lookup(seeded: Seeded, in_past: bool) -> Ask {
-    let user = fid(OsRng.next_u64() % seeded.users);
-    if in_past {
-        let at = seeded.from + OsRng.next_u64() % (seeded.until - seeded.from);
-        return Ask::get(format!("/p2core/key/user/{user}?timestamp={at}"));
-    }
-    Ask::get(format!("/p2core/key/user/{user}"))
+fn server(request: &mut Request) -> Judge {
+    request.get(format_args!("/p2core/key/server"), None);
+    good
 }
 
-/// How many batches a publisher has in hand.
-const BATCHES: u64 = 30;
+fn lookup(known: &Known, random: u64, in_past: bool, request: &mut Request) -> Judge {
+    known.look_up(request, random, in_past);
+    // A listed user may have had no session then.
+    if in_past { good } else { full }
+}
 
-/// What clients send. What must not be made while the clock runs is made here.
-pub fn script(scenario: Scenario, seeded: Seeded, people: &Arc<People>) -> Script {
-    let people = Arc::clone(people);
-    match scenario {
-        Scenario::ServerNow => Arc::new(|_, _| Some(Ask::get("/p2core/key/server".to_owned()))),
-        Scenario::LookupNow => Arc::new(move |_, _| Some(lookup(seeded, false))),
-        Scenario::LookupPast => Arc::new(move |_, _| Some(lookup(seeded, true))),
-        Scenario::Trust => Arc::new(move |client, number| {
-            let name = format!("client{}", client % people.sessions.len() as u64);
-            let session_id = format!("s{number}-{:x}", OsRng.next_u32());
-            let csr = STANDARD.encode(people.key.csr(
-                &format!("{name}@{}", crate::support::node::DOMAIN),
-                &session_id,
-            ));
-            let body = json!({ "username": name, "password": PASSWORD, "csr": csr });
-            Some(Ask::post(
-                "/p2core/session/trust",
-                None,
-                body.to_string().into_bytes(),
-            ))
-        }),
-        Scenario::Rotate => Arc::new(move |client, _| Some(people.rotate(client))),
-        Scenario::Claim => Arc::new(move |client, _| Some(people.claim(client))),
-        Scenario::Publish => {
-            let batches = people.batches(BATCHES);
-            Arc::new(move |_, number| {
-                let batch = batches.get(usize::try_from(number).ok()?)?;
-                let token = people.publisher.token.clone();
-                Some(Ask::post(
-                    "/p2core/keypackage/@me",
-                    Some(token),
-                    batch.clone(),
-                ))
-            })
-        }
-        Scenario::Mixed => Arc::new(move |client, number| {
-            Some(match number % 100 {
-                0..80 => lookup(seeded, false),
-                80..90 => lookup(seeded, true),
-                90..95 => people.claim(client),
-                _ => people.rotate(client),
-            })
-        }),
-    }
+fn trust(people: &People, client: u64, request: &mut Request) -> Judge {
+    let session_id = format!("s{:x}", OsRng.next_u64());
+    let fid = &people.sessions[people.of(client)].fid;
+    let name = fid.split('@').next();
+    let csr = STANDARD.encode(people.key.csr(fid, &session_id));
+    let body = json!({ "username": name, "password": PASSWORD, "csr": csr });
+    request.post("/p2core/session/trust", None, body.to_string().as_bytes());
+    good
+}
+
+fn rotate(people: &People, client: u64, request: &mut Request) -> Judge {
+    let client = people.of(client);
+    let token = &people.sessions[client].token;
+    let body = &people.rotations[client];
+    request.post("/p2core/session/idcert", Some(token), body);
+    good
+}
+
+fn claim(people: &People, client: u64, request: &mut Request) -> Judge {
+    let token = &people.sessions[people.of(client)].token;
+    let giver = &people.giver.fid;
+    request.get(format_args!("/p2core/keypackage/{giver}"), Some(token));
+    full
 }

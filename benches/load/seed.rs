@@ -1,6 +1,6 @@
 //! A data directory with many users and certificates, written through the registry itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix::{Actor as _, Arbiter};
@@ -18,13 +18,27 @@ use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand_core::OsRng;
 
+use super::key_kind::KeyKind;
 use crate::support::ClientKey;
 use crate::support::node::DOMAIN;
 
 const DAY: u64 = 86_400;
 
+/// UNIX seconds.
+pub fn now() -> u64 {
+    SystemClock.now().as_secs()
+}
+
 /// How many certificates are on their way to the disk at once.
 const AT_ONCE: usize = 1_000;
+
+/// What is to be in a directory.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub users: u64,
+    pub certs_each: u64,
+    pub kind: KeyKind,
+}
 
 /// The users of a seeded directory: `u0@a.example` and so on.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +53,51 @@ pub fn fid(user: u64) -> String {
     format!("u{user}@{DOMAIN}")
 }
 
+/// Makes `data` unless that was done before; what is there is taken as it is.
+pub fn kept(data: &Path, wanted: Wanted) -> Seeded {
+    if let Some(seeded) = noted(data) {
+        if seeded.users != wanted.users {
+            eprintln!("{} has {} users", data.display(), seeded.users);
+        }
+        return seeded;
+    }
+    assert!(!data.exists(), "{} is not a seed", data.display());
+    // Under another name until it is whole.
+    let unfinished = data.with_extension("unfinished");
+    if unfinished.exists() {
+        std::fs::remove_dir_all(&unfinished).unwrap();
+    }
+    std::fs::create_dir_all(data.parent().unwrap_or(Path::new("."))).unwrap();
+    let system = actix::System::new();
+    let seeded = system.block_on(seed(&unfinished, wanted));
+    std::fs::rename(unfinished, data).unwrap();
+    let Seeded { users, from, until } = seeded;
+    std::fs::write(note(data), format!("{users} {from} {until}\n")).unwrap();
+    seeded
+}
+
+/// What a directory was seeded with.
+pub fn noted(data: &Path) -> Option<Seeded> {
+    let text = std::fs::read_to_string(note(data)).ok()?;
+    let numbers: Result<Vec<u64>, _> = text.split_whitespace().map(str::parse).collect();
+    let &[users, from, until] = numbers.ok()?.as_slice() else {
+        return None;
+    };
+    Some(Seeded { users, from, until })
+}
+
+fn note(data: &Path) -> PathBuf {
+    data.with_extension("seeded")
+}
+
 /// Fills `data` with users who had so many certificates each, one a day.
-pub async fn seed(data: &Path, users: u64, certs_each: u64) -> Seeded {
-    let now = SystemClock.now().as_secs();
+async fn seed(data: &Path, wanted: Wanted) -> Seeded {
+    let Wanted {
+        users,
+        certs_each,
+        kind,
+    } = wanted;
+    let now = now();
     let from = now - (certs_each + 1) * DAY;
     let clock = ManualClock::at(Timestamp::from_secs(from));
     let mut sources = Sources::default();
@@ -67,7 +123,7 @@ pub async fn seed(data: &Path, users: u64, certs_each: u64) -> Seeded {
     let registry = CertRegistry::open(storage.clone(), Arc::new(clock.clone())).unwrap();
     let arbiter = Arbiter::new();
     let registry = CertRegistry::start_in_arbiter(&arbiter.handle(), move |_| registry);
-    let client = ClientKey::ed25519();
+    let client = kind.generate();
     let progress = ProgressBar::new(users * certs_each).with_style(
         ProgressStyle::with_template("{wide_bar} {pos}/{len} certificates, {eta} left").unwrap(),
     );

@@ -198,6 +198,16 @@ impl KeyPackage {
         })
     }
 
+    /// What openmls alone says of a bare KeyPackage: the floor under [`Self::check`], for benches.
+    #[doc(hidden)]
+    pub fn is_valid_mls(bare: &[u8]) -> bool {
+        let parsed = KeyPackageIn::tls_deserialize_exact(bare);
+        parsed.is_ok_and(|package| {
+            let validated = package.validate(&PublicCrypto, ProtocolVersion::Mls10);
+            validated.is_ok()
+        })
+    }
+
     /// The package, bare.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

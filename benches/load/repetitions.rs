@@ -1,0 +1,176 @@
+//! One scenario, again and again, each time with its floor just before it.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::client::{Connection, Request};
+use super::floor::{Floor, Reading};
+use super::key_kind::KeyKind;
+use super::measure::{self, Load, Measured, Script};
+use super::process::{Usage, Watch};
+use super::report::{Row, Spread};
+use super::scenarios::Scenario;
+use super::static_server::Static;
+use super::target::Target;
+
+/// How it is measured, and what of it stands in the row.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    pub load: Load,
+    pub repetitions: u32,
+    /// Certificates of each user, where that is known.
+    pub certs: u64,
+    pub kind: KeyKind,
+}
+
+/// One repetition.
+struct One {
+    measured: Measured,
+    floor: Reading,
+    /// None of a node whose process is not known.
+    usage: Option<Usage>,
+}
+
+impl One {
+    /// Requests, or what is in them, for each of the floor's. A floor on one core is held against
+    /// what the node does in a second of one core's time.
+    fn ratio(&self, units: f64, is_per_core: bool) -> f64 {
+        let rate = match self.usage {
+            Some(usage) if is_per_core => self.measured.requests as f64 / usage.cpu_seconds,
+            _ => self.measured.per_second(),
+        };
+        rate * units / self.floor.per_second
+    }
+}
+
+pub fn measure(target: &mut Target, scenario: Scenario, settings: Settings) -> Row {
+    let template = format!("{:<12} {{wide_bar}} {{pos}}/{{len}}", scenario.name());
+    let progress = ProgressBar::new(settings.repetitions.into())
+        .with_style(ProgressStyle::with_template(&template).unwrap());
+    progress.tick();
+    let floor = floor(target, scenario);
+    let mut all = Vec::new();
+    for _ in 0..settings.repetitions {
+        let script = script(target, scenario, settings.load.seconds);
+        let floor = floor.measure(settings.load);
+        let watch = target.pid.map(Watch::start);
+        let measured = measure::run(&target.address, &script, settings.load);
+        all.push(One {
+            measured,
+            floor,
+            usage: watch.map(Watch::stop),
+        });
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    row(target, scenario, settings, &floor, &all)
+}
+
+fn script(target: &mut Target, scenario: Scenario, seconds: f64) -> Script {
+    if !scenario.needs_people() {
+        return scenario.reading(&target.known);
+    }
+    let people = target.people();
+    target.block_on(scenario.script(&target.api, &target.known, &people, seconds))
+}
+
+fn floor(target: &mut Target, scenario: Scenario) -> Floor {
+    match scenario {
+        Scenario::ServerNow | Scenario::LookupNow | Scenario::LookupPast | Scenario::Mixed => {
+            let body = sample(target, scenario);
+            Floor::Static(Static::start(&body, target.folder()))
+        }
+        Scenario::Claim => Floor::Fdatasync(target.folder().to_owned()),
+        Scenario::Trust | Scenario::Rotate => Floor::VerifyAndSign(target.people().csr()),
+        Scenario::Publish => Floor::Validate(target.people().samples()),
+    }
+}
+
+/// What the node answers to the first request of a scenario.
+fn sample(target: &mut Target, scenario: Scenario) -> Vec<u8> {
+    let script = scenario.reading(&target.known);
+    let mut request = Request::default();
+    assert!(script(0, 0, &mut request).is_some());
+    measure::on_one_thread(async {
+        let mut connection = Connection::open(&target.address).await.unwrap();
+        let answer = connection.send(&request).await.unwrap();
+        answer.body.to_vec()
+    })
+}
+
+fn row(target: &Target, scenario: Scenario, settings: Settings, floor: &Floor, all: &[One]) -> Row {
+    let mut together = Measured::new();
+    for one in all {
+        together.add(&one.measured);
+    }
+    let is_per_core = floor.is_per_core() && target.pid.is_some();
+    let median = |of: &dyn Fn(&One) -> Option<f64>| {
+        let values: Vec<f64> = all.iter().filter_map(of).collect();
+        Spread::of(&values).map(|spread| spread.median)
+    };
+    let spread = |of: &dyn Fn(&One) -> f64| {
+        let values: Vec<f64> = all.iter().map(of).collect();
+        Spread::of(&values).expect("there is one repetition at least")
+    };
+    let per_second = spread(&|one| one.measured.per_second());
+    let ratio = spread(&|one| one.ratio(scenario.units(), is_per_core));
+    let peaks = all.iter().filter_map(|one| Some(one.usage?.rss_mib));
+    Row {
+        scenario: scenario.name(),
+        clients: settings.load.clients,
+        rate: settings.load.rate,
+        users: target.known.users(),
+        certs: settings.certs,
+        client_key: settings.kind.name().to_owned(),
+        requests: together.requests,
+        errors: together.errors,
+        per_second: per_second.median,
+        per_second_range: per_second.range,
+        p50: together.millis(0.5),
+        p99: together.millis(0.99),
+        p999: together.millis(0.999),
+        cores: median(&|one| Some(one.usage?.cpu_seconds / one.measured.seconds)),
+        cpu_micros: median(&|one| {
+            Some(one.usage?.cpu_seconds * 1e6 / one.measured.requests as f64)
+        }),
+        client_cores: median(&|one| Some(one.measured.cpu_seconds / one.measured.seconds)),
+        rss_mib: peaks.reduce(f64::max),
+        floor: floor.name().to_owned(),
+        floor_per_second: spread(&|one| one.floor.per_second).median,
+        floor_p50: median(&|one| one.floor.p50),
+        floor_p99: median(&|one| one.floor.p99),
+        floor_cpu_micros: median(&|one| one.floor.cpu_micros),
+        is_per_core,
+        ratio: ratio.median,
+        ratio_range: ratio.range,
+        p99_ratio: median(&|one| Some(one.measured.millis(0.99) / one.floor.p99?)),
+        curve: [
+            0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999,
+        ]
+        .map(|share| (share, together.millis(share)))
+        .to_vec(),
+    }
+}
+
+/// See `client::check`.
+pub fn check() {
+    let mut one = One {
+        measured: Measured::new(),
+        floor: Reading {
+            per_second: 1_000.0,
+            p50: None,
+            p99: None,
+            cpu_micros: None,
+        },
+        usage: Some(Usage {
+            cpu_seconds: 1.5,
+            rss_mib: 1.0,
+        }),
+    };
+    (one.measured.requests, one.measured.seconds) = (900, 1.0);
+    let is = |ratio: f64, wanted: f64| assert!((ratio - wanted).abs() < 1e-9, "{ratio}");
+    is(one.ratio(1.0, true), 0.6);
+    is(one.ratio(1.0, false), 0.9);
+    is(one.ratio(100.0, true), 60.0);
+    one.usage = None;
+    is(one.ratio(1.0, true), 0.9);
+}
