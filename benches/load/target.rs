@@ -26,8 +26,9 @@ pub struct Running {
     /// `key_packages.claims_per_minute` = 0. The users stay there. The floor fdatasync is this machine's.
     #[arg(long, value_name = "URL")]
     pub node: Option<String>,
-    /// With --node: whom to look up, one federation ID a line. Without it users are registered, for
-    /// which registration must be open
+    /// With --node: whom to look up, one federation ID a line, each with a certificate in force
+    /// (an empty answer is an error). Without it users are registered, for which registration must
+    /// be open
     #[arg(long, value_name = "FILE", requires = "node")]
     pub fids: Option<PathBuf>,
     /// With --node: the process of a node on this machine, to measure its processor time and memory.
