@@ -12,6 +12,11 @@ pub fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// Appends to `text` what [`encode`] makes of bytes.
+pub fn encode_into(bytes: &[u8], text: &mut String) {
+    STANDARD.encode_string(bytes, text);
+}
+
 /// Decodes text as it is received. Base64url, missing padding, line breaks and non-zero trailing
 /// bits are refused, so that equal bytes have one spelling.
 pub fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {

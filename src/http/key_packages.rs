@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::readers::Readers;
-use super::{Doors, body, path};
+use super::{Doors, base64_json, body, path};
 
 /// How many packages one request may publish.
 const AT_ONCE: std::ops::RangeInclusive<usize> = 1..=100;
@@ -113,7 +113,7 @@ pub(super) async fn claim(
     request: HttpRequest,
     doors: Data<Doors>,
     readers: Data<Readers>,
-) -> Result<Json<Vec<String>>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
     let user = user.ok_or(ApiError::InvalidUserId)?;
     let query = Query::<InQuery>::from_query(request.query_string());
@@ -128,25 +128,21 @@ pub(super) async fn claim(
         idempotency_key,
     };
     let packages = doors.key_packages.send(claim).await??;
-    let packages = packages.iter().map(|package| base64::encode(package));
-    Ok(Json(packages.collect()))
+    Ok(base64_json::array(&packages))
 }
 
 /// A user of this server: only they have pools.
 async fn find_local(user: UserId, doors: &Doors, readers: &Readers) -> Result<Snowflake, ApiError> {
-    let (domain, id) = match &user {
-        UserId::Fid(fid) => (fid.domain().clone(), None),
-        UserId::Snowflake(_) => {
-            let user = user.clone();
-            let found = readers.users.send(FindUser { user }).await??;
-            (found.fid.domain().clone(), Some(found.id))
-        }
-    };
-    match id {
-        _ if domain != doors.domain => Err(ApiError::UserNotFound),
-        Some(id) => Ok(id),
-        None => Ok(readers.users.send(FindUserId { user }).await??),
+    if let UserId::Fid(fid) = &user
+        && *fid.domain() == doors.domain
+    {
+        return Ok(readers.users.send(FindUserId { user }).await??);
     }
+    let found = readers.users.send(FindUser { user }).await??;
+    if *found.fid.domain() != doors.domain {
+        return Err(ApiError::UserNotFound);
+    }
+    Ok(found.id)
 }
 
 /// The body of a request that only this server's own people may make.

@@ -4,6 +4,7 @@
 //! handlers with their wire types. `error` is the only place where an error becomes a status.
 
 mod auth;
+mod base64_json;
 mod body;
 mod error;
 mod foreign;

@@ -1,15 +1,14 @@
 //! The server's identity key: showing its ID-Cert, rotating it.
 
-use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Payload};
+use actix_web::{HttpRequest, HttpResponse};
 use antiphon_actors::cert_registry::ServerCertInForce;
 use antiphon_actors::key_manager::RotateServerKey;
-use antiphon_protocol::base64;
 
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::readers::Readers;
-use super::{Doors, body, timestamp};
+use super::{Doors, base64_json, body, timestamp};
 
 /// `GET /p2core/key/server`: the ID-Cert in force now or at a second, in Base64.
 pub(super) async fn show(
@@ -17,10 +16,10 @@ pub(super) async fn show(
     payload: Payload,
     doors: Data<Doors>,
     readers: Data<Readers>,
-) -> Result<Json<String>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let at = timestamp::requested(&request, payload, &doors).await?;
     let cert = readers.certs.send(ServerCertInForce { at }).await??;
-    Ok(Json(base64::encode(&cert)))
+    Ok(base64_json::string(&cert))
 }
 
 /// `PUT /p2core/key/server`: a new key; the answer is its public half in PEM.

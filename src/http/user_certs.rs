@@ -1,14 +1,14 @@
 //! The ID-Certs of a user.
 
-use actix_web::HttpRequest;
-use actix_web::web::{Data, Json, Payload};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
 use antiphon_actors::accounts::FindUserId;
 use antiphon_actors::cert_registry::SessionCertsInForce;
-use antiphon_protocol::{UserId, base64};
+use antiphon_protocol::UserId;
 
 use super::error::ApiError;
 use super::readers::Readers;
-use super::{Doors, path, timestamp};
+use super::{Doors, base64_json, path, timestamp};
 
 /// `GET /p2core/key/user/:user_id`: one ID-Cert per session in force now or at a second, in
 /// Base64.
@@ -17,7 +17,7 @@ pub(super) async fn list(
     payload: Payload,
     doors: Data<Doors>,
     readers: Data<Readers>,
-) -> Result<Json<Vec<String>>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
     let user = user.ok_or(ApiError::InvalidUserId)?;
     let at = timestamp::requested(&request, payload, &doors).await?;
@@ -26,5 +26,5 @@ pub(super) async fn list(
         .certs
         .send(SessionCertsInForce { user, at })
         .await??;
-    Ok(Json(certs.iter().map(|der| base64::encode(der)).collect()))
+    Ok(base64_json::array(&certs))
 }

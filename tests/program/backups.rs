@@ -166,7 +166,7 @@ async fn a_backup_is_refused_where_it_should_be() {
     std::fs::write(from.path("newer"), newer).unwrap();
     let newer = into(&["restore", "newer", "--without-key"]);
     assert!(from.fails(&newer, 1).contains("it has format 2"));
-    let format = b"\"data_format\":2";
+    let format = b"\"data_format\":3";
     let mut windows = bytes.windows(format.len());
     let at = windows.position(|window| window == format).unwrap();
     let mut of_newer = bytes.clone();

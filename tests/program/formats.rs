@@ -21,7 +21,8 @@ fn old_place() -> Place {
     place_of("format-2.tar.gz")
 }
 
-fn place_of(archive: &str) -> Place {
+/// A place with a data directory of an older format.
+pub fn place_of(archive: &str) -> Place {
     let place = Place::new();
     std::fs::write(place.path("config.toml"), "domain = \"a.example\"\n").unwrap();
     let archives = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program");

@@ -44,7 +44,7 @@ use crate::clock::SharedClock;
 use crate::storage::{Storage, WriteSet};
 
 /// So many parts of so many of what is allowed for caches are for timelines.
-const TIMELINES: u64 = 5;
+const TIMELINES: u64 = 6;
 const PARTS: u64 = 8;
 
 /// The actor. See the module.
