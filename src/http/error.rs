@@ -244,7 +244,6 @@ impl From<PoolError> for ApiError {
             PoolError::RateLimited(seconds) => Self::RateLimited(seconds),
             PoolError::Registry(error) => error.into(),
             PoolError::Storage(error) => error.into(),
-            PoolError::Stopped => Self::Busy,
         }
     }
 }

@@ -233,15 +233,6 @@ pub struct LiveCert {
     pub der: Vec<u8>,
 }
 
-/// The certificates of a user's sessions in force now, in the order in which the sessions were
-/// first seen.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<LiveCert>, RegistryError>")]
-pub struct LiveCerts {
-    /// Whose.
-    pub user: Snowflake,
-}
-
 /// The certificate of one session in force now.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Option<LiveCert>, RegistryError>")]

@@ -28,10 +28,10 @@ use antiphon_protocol::Timestamp;
 pub use error::RegistryError;
 pub use export::{ExportEnd, Exported, export};
 pub use messages::{
-    AppendServerCert, EndSession, Event, ListSessions, LiveCert, LiveCertOf, LiveCerts,
-    LiveSession, Logged, NewestEntry, OpenSession, PresentCert, RenewSession, ServerCertInForce,
-    ServerCertLife, ServerCerts, SessionCertsInForce, SessionLife, SessionRef, SessionRider,
-    SignInWithCert, Standing,
+    AppendServerCert, EndSession, Event, ListSessions, LiveCert, LiveCertOf, LiveSession, Logged,
+    NewestEntry, OpenSession, PresentCert, RenewSession, ServerCertInForce, ServerCertLife,
+    ServerCerts, SessionCertsInForce, SessionLife, SessionRef, SessionRider, SignInWithCert,
+    Standing,
 };
 pub use reader::CertReader;
 use reader::Durable;

@@ -10,8 +10,7 @@ use antiphon_protocol::{Snowflake, Timestamp};
 use super::store::{Head, Store, cert_in};
 use super::timelines::Timelines;
 use super::{
-    LiveCert, LiveCertOf, LiveCerts, RegistryError, ServerCertInForce, SessionCertsInForce,
-    SessionRef,
+    LiveCert, LiveCertOf, RegistryError, ServerCertInForce, SessionCertsInForce, SessionRef,
 };
 use crate::clock::SharedClock;
 
@@ -53,7 +52,8 @@ pub struct CertReader {
 }
 
 impl CertReader {
-    /// The certificates of a user's sessions in force now.
+    /// The certificates of a user's sessions in force now, in the order in which the sessions were
+    /// first seen.
     pub fn live_certs(&self, user: Snowflake) -> Result<Vec<LiveCert>, RegistryError> {
         let (now, newest) = self.resolve(None)?;
         self.session_certs(user, now, newest)
@@ -133,14 +133,6 @@ impl Handler<SessionCertsInForce> for CertReader {
         let (at, newest) = self.resolve(message.at)?;
         let certs = self.session_certs(message.user, at, newest)?;
         Ok(certs.into_iter().map(|cert| cert.der).collect())
-    }
-}
-
-impl Handler<LiveCerts> for CertReader {
-    type Result = Result<Vec<LiveCert>, RegistryError>;
-
-    fn handle(&mut self, message: LiveCerts, _: &mut Context<Self>) -> Self::Result {
-        self.live_certs(message.user)
     }
 }
 

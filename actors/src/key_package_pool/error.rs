@@ -1,7 +1,5 @@
 //! What can go wrong in the KeyPackagePool.
 
-use actix::MailboxError;
-
 use crate::cert_registry::RegistryError;
 use crate::storage::StorageError;
 
@@ -26,13 +24,4 @@ pub enum PoolError {
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The node is stopping.
-    #[error("the node is stopping")]
-    Stopped,
-}
-
-impl From<MailboxError> for PoolError {
-    fn from(_: MailboxError) -> Self {
-        Self::Stopped
-    }
 }

@@ -43,9 +43,9 @@ fn records_are_stored_as_ever() {
     ] {
         let entry = entry(event);
         assert_golden(&entry, packed);
-        assert_eq!(entry.to_canonical().unwrap(), bytes(canonical));
+        assert_eq!(entry.to_canonical(), Ok(bytes(canonical)));
         // As stored before data format 3.
-        assert_eq!(Entry::from_bytes(&bytes(canonical)).unwrap(), entry);
+        assert_eq!(Entry::from_bytes(&bytes(canonical)), Ok(entry));
     }
     let valid = Change::Cert {
         not_before: 1,
@@ -86,8 +86,8 @@ fn damaged_entries_are_errors() {
             der: DICTIONARY[..400].to_vec(),
         },
     };
-    let stored = entry.to_bytes().unwrap();
-    assert!(stored.len() < 100, "{}", stored.len());
+    let stored = entry.to_bytes().unwrap_or_default();
+    assert!((50..100).contains(&stored.len()), "{}", stored.len());
     for at in 0..stored.len() {
         for flip in [1, 0x80, 0xff] {
             let mut damaged = stored.clone();
