@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use antiphon_actors::backup::{self, MakeError, Manifest};
 use antiphon_actors::clock::Clock;
 use antiphon_actors::storage::{DataDir, DataDirError, FORMAT, OpenError, Storage, StorageError};
+use antiphon_actors::verify;
 
 use crate::config::Config;
 
@@ -43,7 +44,7 @@ pub async fn open(
         return Ok(Storage::open(data_dir.path(), config.cache_mib)?);
     }
     // What older formats have, this program reads: format 1 has no mark, and the entries of the log
-    // in formats 1 and 2 are not packed.
+    // in formats 1 and 2 are not packed. Only what is derived from the log is written anew.
     let storage = if data_dir.is_without_mark() {
         Storage::open_without_mark(data_dir.path(), config.cache_mib)?
     } else {
@@ -57,6 +58,7 @@ pub async fn open(
             path: path.clone(),
             error,
         })?;
+    verify::rebuild_indexes(&storage).await?;
     data_dir.stamp(&config.domain)?;
     tracing::warn!(
         backup = %path.display(),

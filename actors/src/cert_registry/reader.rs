@@ -8,7 +8,7 @@ use actix::{Actor, Context, Handler};
 use antiphon_protocol::{Snowflake, Timestamp};
 
 use super::store::{Head, Store, cert_in};
-use super::timelines::Timelines;
+use super::timelines::{StoredEntry, Timelines};
 use super::{
     LiveCert, LiveCertOf, RegistryError, ServerCertInForce, SessionCertsInForce, SessionRef,
 };
@@ -56,7 +56,7 @@ impl CertReader {
     /// first seen.
     pub fn live_certs(&self, user: Snowflake) -> Result<Vec<LiveCert>, RegistryError> {
         let (now, newest) = self.resolve(None)?;
-        self.session_certs(user, now, newest)
+        self.session_certs(user, now, newest, true)
     }
 
     /// The certificate of one session in force now.
@@ -65,37 +65,53 @@ impl CertReader {
         Ok(certs.into_iter().find(|cert| cert.session == session))
     }
 
+    /// The certificates of a user's sessions in force at `at`, which is now if that was the question.
     fn session_certs(
         &self,
         user: Snowflake,
         at: Timestamp,
         newest: u64,
+        is_now: bool,
     ) -> Result<Vec<LiveCert>, RegistryError> {
-        let timeline = match self.timelines.get(user) {
+        let kept = self.timelines.get(user);
+        let is_kept = kept.is_some();
+        let timeline = match kept {
             Some(timeline) => timeline,
             None => match self.store.timeline(user, newest)? {
-                Some(timeline) => {
-                    let timeline = Arc::new(timeline);
-                    self.timelines.keep(user, &timeline);
-                    timeline
-                }
+                Some(timeline) => Arc::new(timeline),
                 None => return self.store.session_certs_in_force(user, at, newest),
             },
         };
-        let certs = timeline.in_force(at).map(|found| {
-            let (session, sequence) = (found.session, found.sequence);
-            let der = match found.stored {
-                Some(stored) => cert_in(sequence, stored)?,
-                None => self.store.cert(sequence)?,
+        let (mut certs, mut read) = (Vec::new(), Vec::new());
+        for (session, step) in timeline.in_force(at)? {
+            let sequence = step.sequence;
+            let der = if let Some(entry) = timeline.entry(sequence) {
+                cert_in(sequence, &entry.bytes)?
+            } else {
+                let bytes = self.store.entry(sequence)?.into_boxed_slice();
+                let der = cert_in(sequence, &bytes)?;
+                read.push(StoredEntry { sequence, bytes });
+                der
             };
             let session = SessionRef { user, session };
-            Ok(LiveCert {
+            certs.push(LiveCert {
                 session,
                 sequence,
                 der,
-            })
-        });
-        certs.collect()
+            });
+        }
+        // What is in force now is asked for again; of the past, each second is another question.
+        if is_now && !read.is_empty() {
+            let others = certs
+                .iter()
+                .filter_map(|cert| timeline.entry(cert.sequence));
+            read.extend(others.cloned());
+            let timeline = timeline.with_entries(read);
+            self.timelines.keep(user, Arc::new(timeline));
+        } else if !is_kept {
+            self.timelines.keep(user, timeline);
+        }
+        Ok(certs)
     }
 
     /// The second that a lookup means, and the newest entry that it may see.
@@ -131,7 +147,8 @@ impl Handler<SessionCertsInForce> for CertReader {
 
     fn handle(&mut self, message: SessionCertsInForce, _: &mut Context<Self>) -> Self::Result {
         let (at, newest) = self.resolve(message.at)?;
-        let certs = self.session_certs(message.user, at, newest)?;
+        let is_now = message.at.is_none();
+        let certs = self.session_certs(message.user, at, newest, is_now)?;
         Ok(certs.into_iter().map(|cert| cert.der).collect())
     }
 }

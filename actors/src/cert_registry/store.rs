@@ -4,7 +4,8 @@
 //! in the same commit:
 //!
 //! - by logging time, for the server and for each session: one backwards range read from
-//!   (subject, *t*) finds what was the newest at *t*, however long the history;
+//!   (subject, *t*) finds what was the newest at *t*, however long the history. A session has a
+//!   record for each run of its steps (`runs.rs`), the server one for each of its few certificates;
 //! - the sessions of a user, in the order in which they were first seen;
 //! - live session IDs;
 //! - serial numbers, of entries from before data format 3 (later ones need no index).
@@ -15,18 +16,20 @@ mod index;
 mod lookup;
 mod packed;
 mod records;
+mod runs;
 
 use std::future::Future;
 
 use antiphon_protocol::{ActorCert, SerialNumber, SessionId, Snowflake, Timestamp};
 use sha2::{Digest, Sha256};
 
-pub(super) use self::index::{index_by_serial_number, index_by_time};
+pub(super) use self::index::{ByTime, index_by_serial_number, index_by_time};
 pub(super) use self::lookup::cert_in;
 pub(super) use self::packed::canonical;
 pub(super) use self::records::{
     Change, End, Entry, Number, SessionRecord, key, live_key, number_at,
 };
+pub(super) use self::runs::{Run, Step};
 use super::{Event, RegistryError, SessionRef};
 use crate::storage::{Space, Storage, StorageError, WriteSet};
 
@@ -140,13 +143,11 @@ impl Store {
 
     /// Refuses a session that has ended or never was.
     pub(super) fn check_is_live(&self, session: SessionRef) -> Result<(), RegistryError> {
-        let by_user = session.key();
-        match self
-            .storage
-            .get::<SessionRecord>(Space::Sessions, &by_user)?
-        {
-            Some(SessionRecord { ended: None, .. }) => Ok(()),
-            _ => Err(RegistryError::NoSuchSession),
+        let last = self.last_run(&session.key())?;
+        let last = last.and_then(|(_, run)| run.steps().last().copied());
+        match last.map(|step| step.change) {
+            Some(Change::Cert { .. }) => Ok(()),
+            Some(Change::Ended) | None => Err(RegistryError::NoSuchSession),
         }
     }
 
@@ -169,13 +170,9 @@ impl Store {
         &self,
         session: SessionRef,
     ) -> Result<ActorCert, RegistryError> {
-        let of_session = session.key();
-        let newest = self
-            .storage
-            .scan::<Change>(Space::SessionCertIndex, &of_session)
-            .next_back();
-        let (by_time, _) = newest.ok_or(RegistryError::NoSuchSession)??;
-        let sequence = number_at(&by_time, 3);
+        let last = self.last_run(&session.key())?;
+        let last = last.and_then(|(_, run)| run.steps().last().copied());
+        let sequence = last.ok_or(RegistryError::NoSuchSession)?.sequence;
         ActorCert::from_der(&self.cert(sequence)?)
             .map_err(|_| RegistryError::DamagedEntry(sequence))
     }

@@ -1,5 +1,6 @@
 //! What readers keep in memory: of users who were asked about lately, what the index by time says of
-//! them, with the newest certificate of each session. It spares a lookup most of its reads.
+//! them, and of those who were asked about now, the entries in force. It spares a lookup most of its
+//! reads.
 //!
 //! A timeline is good as long as nothing is logged about its user. For that the registry notes each
 //! entry before it goes to the disk, so nobody is answered from a timeline that lacks an entry of
@@ -13,7 +14,8 @@ use antiphon_protocol::{Snowflake, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::store::Change;
+use super::store::{Run, Step};
+use crate::storage::{Record as _, Space, StorageError};
 
 /// How many places there are for users that change: half a mebibyte.
 const PLACES: usize = 1 << 16;
@@ -37,42 +39,22 @@ pub(super) struct Timelines {
 pub(super) struct Timeline {
     /// That entry.
     as_of: u64,
-    sessions: Box<[Session]>,
+    runs: Box<[StoredRun]>,
+    entries: Box<[StoredEntry]>,
 }
 
-/// What became of one session.
-#[derive(Debug)]
-struct Session {
-    id: u64,
-    steps: Box<[Step]>,
-    /// The entry of the last step, as stored, if that is a certificate.
-    newest: Option<Box<[u8]>>,
+/// A run of a session as it is stored, since that is shortest.
+#[derive(Debug, Clone)]
+struct StoredRun {
+    session: u64,
+    bytes: Box<[u8]>,
 }
 
-/// An entry about a session.
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    sequence: u64,
-    /// Logging time.
-    at: u32,
-    /// A certificate, and when it is valid; or the session's end.
-    valid: Option<(u32, u32)>,
-}
-
-/// A certificate in force.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct InForce<'a> {
-    pub(super) session: Snowflake,
+/// An entry as it is stored.
+#[derive(Debug, Clone)]
+pub(super) struct StoredEntry {
     pub(super) sequence: u64,
-    /// Its entry as stored, if that is kept.
-    pub(super) stored: Option<&'a [u8]>,
-}
-
-/// Gathers what the index by time says of a user, in its order.
-#[derive(Debug, Default)]
-pub(super) struct Gathering {
-    sessions: Vec<(u64, Vec<Step>)>,
-    steps: usize,
+    pub(super) bytes: Box<[u8]>,
 }
 
 impl Timelines {
@@ -98,8 +80,8 @@ impl Timelines {
         (changed <= timeline.as_of).then_some(timeline)
     }
 
-    pub(super) fn keep(&self, user: Snowflake, timeline: &Arc<Timeline>) {
-        self.kept.insert(user.as_u64(), Arc::clone(timeline));
+    pub(super) fn keep(&self, user: Snowflake, timeline: Arc<Timeline>) {
+        self.kept.insert(user.as_u64(), timeline);
     }
 
     fn place(&self, user: u64) -> Option<&AtomicU64> {
@@ -109,93 +91,75 @@ impl Timelines {
     }
 }
 
-impl Gathering {
-    /// Adds an entry. False: there are too many, or it does not fit into a timeline.
-    pub(super) fn add(&mut self, session: u64, at: u64, sequence: u64, change: Change) -> bool {
-        let valid = match change {
-            Change::Ended => None,
-            Change::Cert {
-                not_before,
-                not_after,
-            } => match (u32::try_from(not_before), u32::try_from(not_after)) {
-                (Ok(not_before), Ok(not_after)) => Some((not_before, not_after)),
-                _ => return false,
-            },
-        };
-        let Ok(at) = u32::try_from(at) else {
-            return false;
-        };
-        let step = Step {
-            sequence,
-            at,
-            valid,
-        };
-        match self.sessions.last_mut() {
-            Some((last, steps)) if *last == session => steps.push(step),
-            _ => self.sessions.push((session, vec![step])),
-        }
-        self.steps += 1;
-        self.steps <= LONGEST
-    }
-
-    /// The timeline up to the entry `as_of`; `read` reads an entry as stored.
-    pub(super) fn finish<E>(
-        self,
-        as_of: u64,
-        mut read: impl FnMut(u64) -> Result<Vec<u8>, E>,
-    ) -> Result<Timeline, E> {
-        let sessions = self.sessions.into_iter().map(|(id, steps)| {
-            let newest = steps.last().filter(|step| step.valid.is_some());
-            let newest = newest.map(|step| read(step.sequence)).transpose()?;
-            Ok(Session {
-                id,
-                steps: steps.into_boxed_slice(),
-                newest: newest.map(Vec::into_boxed_slice),
-            })
-        });
-        Ok(Timeline {
-            as_of,
-            sessions: sessions.collect::<Result<_, E>>()?,
-        })
-    }
-}
-
 impl Timeline {
+    /// The timeline of what is logged up to the entry `as_of`: the runs of a user with their sessions,
+    /// in order. None if that is too long.
+    pub(super) fn gather(
+        as_of: u64,
+        runs: impl Iterator<Item = Result<(u64, Vec<u8>), StorageError>>,
+    ) -> Result<Option<Self>, StorageError> {
+        let (mut gathered, mut steps) = (Vec::new(), 0);
+        for found in runs {
+            let (session, bytes) = found?;
+            steps += read(&bytes)?.steps().len();
+            if steps > LONGEST {
+                return Ok(None);
+            }
+            let bytes = bytes.into_boxed_slice();
+            gathered.push(StoredRun { session, bytes });
+        }
+        Ok(Some(Self {
+            as_of,
+            runs: gathered.into_boxed_slice(),
+            entries: Box::default(),
+        }))
+    }
+
     /// The certificates in force at `at`, in the order in which the sessions were first seen.
-    pub(super) fn in_force(&self, at: Timestamp) -> impl Iterator<Item = InForce<'_>> {
-        let sessions = self.sessions.iter();
-        sessions.filter_map(move |session| session.in_force(at.as_secs()))
+    pub(super) fn in_force(&self, at: Timestamp) -> Result<Vec<(Snowflake, Step)>, StorageError> {
+        let at = at.as_secs();
+        let mut steps = Vec::new();
+        for runs in self.runs.chunk_by(|one, next| one.session == next.session) {
+            for StoredRun { session, bytes } in runs.iter().rev() {
+                if let Some(step) = read(bytes)?.newest(at, self.as_of) {
+                    let session = Snowflake::from_u64(*session);
+                    steps.extend(step.is_valid(at).then_some((session, step)));
+                    break;
+                }
+            }
+        }
+        Ok(steps)
+    }
+
+    /// An entry as stored, if it is kept.
+    pub(super) fn entry(&self, sequence: u64) -> Option<&StoredEntry> {
+        let mut entries = self.entries.iter();
+        entries.find(|entry| entry.sequence == sequence)
+    }
+
+    /// The same timeline with these entries, and no others.
+    pub(super) fn with_entries(&self, entries: Vec<StoredEntry>) -> Self {
+        Self {
+            as_of: self.as_of,
+            runs: self.runs.clone(),
+            entries: entries.into_boxed_slice(),
+        }
     }
 
     fn bytes(&self) -> usize {
-        let sessions = self.sessions.iter().map(Session::bytes);
-        size_of::<Self>() + OVERHEAD + sessions.sum::<usize>()
-    }
-}
-
-impl Session {
-    fn in_force(&self, at: u64) -> Option<InForce<'_>> {
-        let before = self.steps.partition_point(|step| u64::from(step.at) <= at);
-        let position = before.checked_sub(1)?;
-        let step = self.steps.get(position)?;
-        let (not_before, not_after) = step.valid?;
-        let is_valid = (u64::from(not_before)..=u64::from(not_after)).contains(&at);
-        let is_newest = before == self.steps.len();
-        is_valid.then(|| InForce {
-            session: Snowflake::from_u64(self.id),
-            sequence: step.sequence,
-            stored: self.newest.as_deref().filter(|_| is_newest),
-        })
-    }
-
-    fn bytes(&self) -> usize {
-        let newest = self.newest.as_ref().map_or(0, |newest| newest.len() + 16);
-        size_of::<Self>() + size_of_val(&*self.steps) + 16 + newest
+        let runs = self.runs.iter().map(|run| run.bytes.len());
+        let entries = self.entries.iter().map(|entry| entry.bytes.len());
+        let pieces = self.runs.len() + self.entries.len();
+        let bytes = runs.sum::<usize>() + entries.sum::<usize>();
+        size_of::<Self>() + OVERHEAD + pieces * PIECE + bytes
     }
 }
 
 /// What the cache itself and the allocator take for a timeline, about.
-const OVERHEAD: usize = 96;
+const OVERHEAD: usize = 128;
+
+/// What a run or an entry takes beside its bytes, about.
+const PIECE: usize = size_of::<StoredRun>() + 8;
 
 /// Weighs timelines in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -205,4 +169,11 @@ impl Weighter<u64, Arc<Timeline>> for Bytes {
     fn weight(&self, _: &u64, timeline: &Arc<Timeline>) -> u64 {
         timeline.bytes() as u64
     }
+}
+
+fn read(run: &[u8]) -> Result<Run, StorageError> {
+    Run::from_bytes(run).map_err(|error| StorageError::Damaged {
+        space: Space::SessionCertIndex,
+        error,
+    })
 }

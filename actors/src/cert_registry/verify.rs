@@ -5,7 +5,10 @@ use std::collections::{HashSet, VecDeque};
 use antiphon_protocol::{ActorCert, Domain, SerialNumber, ServerCert, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::store::{self, Change, End, Entry, Number, SessionRecord, key, live_key, number_at};
+use super::store::{
+    self, ByTime, Change, End, Entry, Number, Run, SessionRecord, Step, Store, key, live_key,
+    number_at,
+};
 use super::{Event, RegistryError};
 use crate::accounts::Verifier;
 use crate::storage::{Record as _, Space, Storage, StorageError, WriteSet};
@@ -31,21 +34,24 @@ pub(crate) fn verify(
     report: &mut Report,
 ) -> Option<ServerCert> {
     let mut log = Log {
+        store: Store::new(storage.clone()),
         storage,
         domain,
         accounts,
         server_certs: Vec::new(),
         serial_numbers: HashSet::new(),
-        expected: [0; 3],
+        expected: [0; 2],
+        steps: 0,
     };
     log.walk(report);
     log.check_counts(report);
-    check_sessions(storage, report);
+    check_sessions(storage, log.steps, report);
     log.server_certs.pop().map(|(_, cert)| cert)
 }
 
 /// What is known while the log is read from its beginning.
 struct Log<'a> {
+    store: Store,
     storage: &'a Storage,
     domain: &'a Domain,
     accounts: &'a Verifier,
@@ -53,15 +59,13 @@ struct Log<'a> {
     server_certs: Vec<(Timestamp, ServerCert)>,
     /// The serial numbers of this node's certificates.
     serial_numbers: HashSet<SerialNumber>,
-    /// How many records of each index by time, and of serial numbers, there should be.
-    expected: [u64; 3],
+    /// How many records of each of [`COUNTED`] there should be.
+    expected: [u64; 2],
+    /// How many steps of sessions there should be.
+    steps: u64,
 }
 
-const COUNTED: [Space; 3] = [
-    Space::ServerCertIndex,
-    Space::SessionCertIndex,
-    Space::SerialNumbers,
-];
+const COUNTED: [Space; 2] = [Space::ServerCertIndex, Space::SerialNumbers];
 
 impl Log<'_> {
     fn walk(&mut self, report: &mut Report) {
@@ -179,10 +183,17 @@ impl Log<'_> {
 
     /// Looks for what the indexes should say of an entry.
     fn check_index(&mut self, sequence: u64, entry: &Entry, stored: &[u8], report: &mut Report) {
-        let by_time = store::index_by_time(sequence, entry);
         let by_serial_number = store::index_by_serial_number(sequence, entry, stored);
         // What cannot be parsed was found already.
         let by_serial_number = by_serial_number.ok().flatten();
+        let by_time = match store::index_by_time(sequence, entry) {
+            Ok(ByTime::Server(record)) => Some(record),
+            Ok(ByTime::Session { session, step }) => {
+                self.check_step(&session, step, report);
+                None
+            }
+            Err(_) => None,
+        };
         for (space, key, bytes) in by_time.into_iter().chain(by_serial_number) {
             if let Some(position) = COUNTED.iter().position(|counted| *counted == space)
                 && let Some(expected) = self.expected.get_mut(position)
@@ -196,6 +207,18 @@ impl Log<'_> {
                 )),
                 Err(error) => report.finding(format!("entry {sequence}: {error}")),
             }
+        }
+    }
+
+    fn check_step(&mut self, session: &[u8], step: Step, report: &mut Report) {
+        self.steps += 1;
+        let sequence = step.sequence;
+        match self.store.newest_step(session, step.at, sequence) {
+            Ok(found) if found == Some(step) => {}
+            Ok(_) => report.finding(format!(
+                "entry {sequence}: SessionCertIndex does not say what the log says"
+            )),
+            Err(error) => report.finding(format!("entry {sequence}: {error}")),
         }
     }
 
@@ -219,10 +242,15 @@ impl Log<'_> {
 }
 
 /// Compares the sessions with what the index by time says of each, in one walk through both.
-fn check_sessions(storage: &Storage, report: &mut Report) {
+fn check_sessions(storage: &Storage, steps: u64, report: &mut Report) {
     let mut derived = VecDeque::new();
-    report.each(storage, Space::SessionCertIndex, |report, key, change| {
-        derive_session(storage, key, change, &mut derived, report);
+    let mut found = 0_u64;
+    report.each(storage, Space::SessionCertIndex, |report, key, run: Run| {
+        found += run.steps().len() as u64;
+        check_run(key, &run, report);
+        for step in run.steps() {
+            derive_session(storage, key, *step, &mut derived, report);
+        }
         // All but the last are complete.
         while derived.len() > 1 {
             if let Some((session, record)) = derived.pop_front() {
@@ -232,6 +260,11 @@ fn check_sessions(storage: &Storage, report: &mut Report) {
     });
     for (session, record) in derived {
         check_session(storage, &session, &record, report);
+    }
+    if found != steps {
+        report.finding(format!(
+            "SessionCertIndex: it has {found} steps, and the log makes {steps}"
+        ));
     }
     let mut live = 0_u64;
     report.each(
@@ -265,16 +298,33 @@ fn check_sessions(storage: &Storage, report: &mut Report) {
     }
 }
 
+/// A run stands under its first step, and goes on in order.
+fn check_run(by_time: &[u8], run: &Run, report: &mut Report) {
+    let place = |step: &Step| (step.at, step.sequence);
+    let first = run.steps().first().map(place);
+    let is_in_place = first == Some((number_at(by_time, 2), number_at(by_time, 3)));
+    if !is_in_place || !run.steps().is_sorted_by_key(place) {
+        report.finding(format!(
+            "SessionCertIndex {}: it is out of order",
+            hex(by_time)
+        ));
+    }
+}
+
 type Derived = VecDeque<(Vec<u8>, SessionRecord)>;
 
 fn derive_session(
     storage: &Storage,
     by_time: &[u8],
-    change: Change,
+    step: Step,
     derived: &mut Derived,
     report: &mut Report,
 ) {
-    let (at, sequence) = (number_at(by_time, 2), number_at(by_time, 3));
+    let Step {
+        at,
+        sequence,
+        change,
+    } = step;
     let session = key(&[number_at(by_time, 0), number_at(by_time, 1)]);
     let known = derived.back_mut().filter(|(last, _)| *last == session);
     match (known, change) {
@@ -329,7 +379,7 @@ pub(crate) fn check_entries(storage: &Storage) -> Result<(), StorageError> {
 
 /// The newest server certificate, on disk or about to be.
 pub fn newest_server_cert(storage: &Storage) -> Result<Option<ServerCert>, RegistryError> {
-    let lives = store::Store::new(storage.clone()).server_certs(u64::MAX)?;
+    let lives = Store::new(storage.clone()).server_certs(u64::MAX)?;
     Ok(lives.into_iter().next_back().map(|life| life.cert))
 }
 
@@ -338,7 +388,7 @@ pub(crate) async fn rebuild_indexes(storage: &Storage) -> Result<(), StorageErro
     for space in INDEXES {
         storage.clear(space).await?;
     }
-    let store = store::Store::new(storage.clone());
+    let store = Store::new(storage.clone());
     let mut since_sync = 0;
     for found in storage.scan_bytes(Space::LogEntries, &[]) {
         let (number, stored) = found?;

@@ -34,7 +34,7 @@ impl KeyPackagePool {
         };
         let spent_for = self.budgets.spent_for(claim.asker, claim.user, now);
         let mut writes = WriteSet::new();
-        let (mut packages, mut one_time) = (Vec::new(), 0);
+        let (mut packages, mut fronts) = (Vec::new(), Vec::new());
         for cert in certs {
             if cert.session == claim.asker {
                 continue;
@@ -45,15 +45,18 @@ impl KeyPackagePool {
             if rack.cert != cert.sequence {
                 continue;
             }
+            let suites = suites.iter().copied();
+            let suites: Vec<_> = suites.filter(|suite| rack.has_suite(*suite)).collect();
             let oldest = match spent_for {
                 Some(_) => None,
-                None => self
-                    .store
-                    .take_oldest(cert.session, &suites, now, &mut writes)?,
+                None => {
+                    self.store
+                        .take_oldest(cert.session, &suites, &self.fronts, now, &mut writes)?
+                }
             };
-            if let Some(package) = oldest {
-                packages.push(package);
-                one_time += 1;
+            if let Some(taken) = oldest {
+                packages.push(taken.bytes);
+                fronts.push((cert.session, taken.suite, taken.front));
             } else if let Some(package) = self.store.last_resort(cert.session, &suites, now)? {
                 packages.push(package);
             }
@@ -62,7 +65,11 @@ impl KeyPackagePool {
             return Err(PoolError::RateLimited(seconds));
         }
         self.store.remember(claim, &packages, now, &mut writes)?;
+        let one_time = fronts.len() as u64;
         self.budgets.note(claim.asker, claim.user, one_time, now);
+        for (session, suite, front) in fronts {
+            self.fronts.note(session, suite, front);
+        }
         Ok((writes, packages))
     }
 }

@@ -6,11 +6,12 @@
 //! and is given out only while that entry is in force; that it leaves the store when the
 //! certificate does is tidiness, and nothing relies on it.
 //!
-//! Nothing of a pool is kept in memory but the budgets of who asks.
+//! Nothing of a pool is kept in memory but where it begins, and the budgets of who asks.
 
 mod budget;
 mod claim;
 mod error;
+mod fronts;
 mod messages;
 mod publish;
 mod store;
@@ -22,6 +23,7 @@ use actix::{AsyncContext as _, WrapFuture as _};
 
 use budget::Budgets;
 pub use error::PoolError;
+use fronts::Fronts;
 pub use messages::{Claim, Count, Publish, PutLastResort, Stock};
 use store::Store;
 pub(crate) use verify::verify;
@@ -46,6 +48,7 @@ pub struct KeyPackagePool {
     clock: SharedClock,
     store: Store,
     budgets: Budgets,
+    fronts: Fronts,
     certs: CertReader,
     /// Where the next sweep goes on.
     swept: Option<SessionRef>,
@@ -63,6 +66,7 @@ impl KeyPackagePool {
     ) -> Self {
         Self {
             budgets: Budgets::new(settings.claims_per_minute),
+            fronts: Fronts::default(),
             settings,
             clock,
             store: Store::new(storage),

@@ -9,6 +9,7 @@ use std::future::Future;
 use antiphon_protocol::{CipherSuite, KeyPackage, Snowflake, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::fronts::Fronts;
 use super::{Claim, Stock};
 use crate::cert_registry::SessionRef;
 use crate::storage::{Record, Space, Storage, StorageError, WriteSet};
@@ -85,6 +86,15 @@ pub(super) enum Seen {
     Here(Vec<u8>),
 }
 
+/// A one-time package that is given out.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) bytes: Vec<u8>,
+    pub(super) suite: CipherSuite,
+    /// Where the pool of its suite begins without it.
+    pub(super) front: u64,
+}
+
 /// A claim that may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claimed {
@@ -124,7 +134,12 @@ impl Rack {
         }
     }
 
-    /// Whether a package of this suite, as it stands in keys, was ever published.
+    /// Whether a package of this suite was ever published.
+    pub(super) fn has_suite(&self, suite: CipherSuite) -> bool {
+        self.suites.contains(&suite.number())
+    }
+
+    /// The same of a suite as it stands in keys.
     pub(super) fn has(&self, suite: &[u8]) -> bool {
         let suite = suite.try_into().map(u16::from_be_bytes);
         suite.is_ok_and(|suite| self.suites.contains(&suite))
@@ -140,7 +155,7 @@ impl Rack {
         let number = self.next;
         self.next += 1;
         let suite = package.cipher_suite();
-        let key = [&suite_key(session, suite)[..], &number.to_be_bytes()].concat();
+        let key = one_time_key(session, suite, number);
         writes.put(Space::OneTimePackages, &key, &Package::of(package))?;
         self.note(session, package, Some(number), writes)
     }
@@ -271,7 +286,7 @@ impl Store {
         };
         let is_in_force = cert == Some(rack.cert);
         for suite in CipherSuite::ALL {
-            if !rack.suites.contains(&suite.number()) {
+            if !rack.has_suite(suite) {
                 continue;
             }
             let mut available = 0;
@@ -295,31 +310,43 @@ impl Store {
         &self,
         session: SessionRef,
         suites: &[CipherSuite],
+        fronts: &Fronts,
         now: Timestamp,
         writes: &mut WriteSet,
-    ) -> Result<Option<Vec<u8>>, StorageError> {
-        let mut oldest: Option<(u64, Vec<u8>, Package)> = None;
+    ) -> Result<Option<Taken>, StorageError> {
+        let mut oldest: Option<(u64, Taken)> = None;
         for suite in suites {
-            let prefix = suite_key(session, *suite);
+            let [from, to] = [fronts.of(session, *suite), u64::MAX]
+                .map(|number| one_time_key(session, *suite, number));
+            // Of those that stay for now, because they are not valid yet.
+            let mut first = None;
             for found in self
                 .storage
-                .scan::<Package>(Space::OneTimePackages, &prefix)
+                .range::<Package>(Space::OneTimePackages, &from, &to)
             {
                 let (key, package) = found?;
+                let number = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
                 if package.has_expired(now) {
                     writes.remove(Space::OneTimePackages, &key);
-                } else if package.is_valid(now) {
-                    let number = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
-                    if oldest.as_ref().is_none_or(|(before, ..)| number < *before) {
-                        oldest = Some((number, key, package));
+                } else if !package.is_valid(now) {
+                    first.get_or_insert(number);
+                } else {
+                    if oldest.as_ref().is_none_or(|(before, _)| number < *before) {
+                        let taken = Taken {
+                            bytes: package.bytes,
+                            suite: *suite,
+                            front: first.unwrap_or(number + 1),
+                        };
+                        oldest = Some((number, taken));
                     }
                     break;
                 }
             }
         }
-        Ok(oldest.map(|(_, key, package)| {
+        Ok(oldest.map(|(number, taken)| {
+            let key = one_time_key(session, taken.suite, number);
             writes.remove(Space::OneTimePackages, &key);
-            package.bytes
+            taken
         }))
     }
 
@@ -449,6 +476,10 @@ impl Claimed {
 
 fn suite_key(session: SessionRef, suite: CipherSuite) -> Vec<u8> {
     [&session.key()[..], &suite.number().to_be_bytes()].concat()
+}
+
+fn one_time_key(session: SessionRef, suite: CipherSuite, number: u64) -> Vec<u8> {
+    [&suite_key(session, suite)[..], &number.to_be_bytes()].concat()
 }
 
 /// No key is the beginning of another: the length of its only varying part stands before it.

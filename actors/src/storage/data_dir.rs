@@ -12,8 +12,9 @@ use super::{create_private, sync_directory, write_durably};
 
 /// The format of the data directory that this program writes.
 ///
-/// 1: without `mark`. 2: with it.
-pub const FORMAT: u32 = 3;
+/// 1: without `mark`. 2: with it. 3: with packed entries in the log. 4: with the steps of sessions in
+/// runs.
+pub const FORMAT: u32 = 4;
 
 /// How often the lock is tried, 10 ms apart.
 const LOCK_ATTEMPTS: u32 = 30;

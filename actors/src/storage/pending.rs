@@ -63,6 +63,15 @@ impl Pending {
         pending.is_empty()
     }
 
+    /// All that is about to become of keys that begin with `prefix`.
+    fn with_prefix(&self, prefix: &[u8]) -> VecDeque<(Vec<u8>, Option<IVec>)> {
+        let pending = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let changes = pending.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
+        let changes = changes.take_while(|(key, _)| key.starts_with(prefix));
+        let changes = changes.map(|(key, change)| (key.clone(), change.value.clone()));
+        changes.collect()
+    }
+
     /// All that is about to become of keys in a range.
     fn range(&self, range: impl RangeBounds<[u8]>) -> VecDeque<(Vec<u8>, Option<IVec>)> {
         let pending = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -86,9 +95,7 @@ impl Merged {
     /// All records in a tree whose key begins with `prefix`.
     pub(super) fn with_prefix(tree: &sled::Tree, pending: &Pending, prefix: &[u8]) -> Self {
         // What becomes stored between these two is seen twice, and is the same.
-        let mut changes = pending.range((Bound::Included(prefix), Bound::Unbounded));
-        let others = changes.iter().position(|(key, _)| !key.starts_with(prefix));
-        changes.truncate(others.unwrap_or(changes.len()));
+        let changes = pending.with_prefix(prefix);
         Self::new(tree.scan_prefix(prefix), changes)
     }
 

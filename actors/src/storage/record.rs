@@ -1,15 +1,19 @@
 //! Records: a version byte, then the fields in bincode.
 
-use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use bincode::config::{Config, Configuration, Fixint, Limit, LittleEndian, Varint};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// More than any record takes. Without a limit a damaged length would ask for memory that there is
 /// not.
 const LONGEST: usize = 1024 * 1024;
 
-/// The one encoding of fields: little-endian, fixed-size integers.
+/// The usual encoding of fields: little-endian, fixed-size integers.
 const BINCODE: Configuration<LittleEndian, Fixint, Limit<LONGEST>> =
     bincode::config::legacy().with_limit();
+
+/// The encoding for many small numbers: one below 251 takes a byte, one below 65,536 three, and so on.
+const SHORT: Configuration<LittleEndian, Varint, Limit<LONGEST>> =
+    bincode::config::standard().with_limit();
 
 /// A kind of value in the store. A change of its fields is a new version, and [`Record::upgrade`]
 /// reads the old ones for ever.
@@ -44,14 +48,39 @@ pub(crate) fn encode_fields<R: Serialize>(
     record: &R,
     bytes: &mut Vec<u8>,
 ) -> Result<(), RecordError> {
-    bincode::serde::encode_into_std_write(record, bytes, BINCODE)
-        .map(drop)
-        .map_err(|error| RecordError::Fields(error.to_string()))
+    encode(record, bytes, BINCODE)
 }
 
 /// Reads the fields of a record, which are all that there is.
 pub(crate) fn decode_fields<R: DeserializeOwned>(fields: &[u8]) -> Result<R, RecordError> {
-    let (record, read) = bincode::serde::decode_from_slice(fields, BINCODE)
+    decode(fields, BINCODE)
+}
+
+/// The same as [`encode_fields`] for a record that is mostly small numbers.
+pub(crate) fn encode_short<R: Serialize>(
+    record: &R,
+    bytes: &mut Vec<u8>,
+) -> Result<(), RecordError> {
+    encode(record, bytes, SHORT)
+}
+
+/// Reads what [`encode_short`] has written.
+pub(crate) fn decode_short<R: DeserializeOwned>(fields: &[u8]) -> Result<R, RecordError> {
+    decode(fields, SHORT)
+}
+
+fn encode<R: Serialize>(
+    record: &R,
+    bytes: &mut Vec<u8>,
+    encoding: impl Config,
+) -> Result<(), RecordError> {
+    bincode::serde::encode_into_std_write(record, bytes, encoding)
+        .map(drop)
+        .map_err(|error| RecordError::Fields(error.to_string()))
+}
+
+fn decode<R: DeserializeOwned>(fields: &[u8], encoding: impl Config) -> Result<R, RecordError> {
+    let (record, read) = bincode::serde::decode_from_slice(fields, encoding)
         .map_err(|error| RecordError::Fields(error.to_string()))?;
     if read == fields.len() {
         Ok(record)

@@ -9,8 +9,8 @@ pub enum Space {
     LogEntries = 1,
     /// CertRegistry, derived: logging time, sequence number → a server certificate's validity.
     ServerCertIndex = 2,
-    /// CertRegistry, derived: user, session, logging time, sequence number → a session
-    /// certificate's validity, or the session's end.
+    /// CertRegistry, derived: user, session, logging time and sequence number of a step → it and some
+    /// more steps of the session: the validity of each certificate, and the end.
     SessionCertIndex = 3,
     /// CertRegistry, derived: user, session → its ID, beginning and end.
     Sessions = 4,

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::packed::DICTIONARY;
-use super::{Change, End, Entry, Event, Number, SessionRecord};
+use super::{Change, End, Entry, Event, Number, Run, SessionRecord, Step};
 use crate::storage::Record as _;
 use crate::tests::{assert_golden, bytes};
 
@@ -52,7 +52,17 @@ fn records_are_stored_as_ever() {
         not_after: 2,
     };
     assert_golden(&valid, "010000000001000000000000000200000000000000");
-    assert_golden(&Change::Ended, "0101000000");
+    let step = |sequence, at, change| Step {
+        sequence,
+        at,
+        change,
+    };
+    let mut run = Run::of(step(300, 1000, valid));
+    assert!(run.add(step(301, 90_000, valid)) && run.add(step(302, 90_000, Change::Ended)));
+    assert_golden(
+        &run,
+        "0203fbe803fb2c0101fbcd0702fca85b01000101fc1dbf020000000100",
+    );
     let session = SessionRecord {
         session_id: "x".to_owned(),
         since: 1,

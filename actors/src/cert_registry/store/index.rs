@@ -5,6 +5,7 @@ use antiphon_protocol::{ActorCert, ServerCert};
 use super::Store;
 use super::packed::CANONICAL;
 use super::records::{Change, End, Entry, Number, SessionRecord, encode, key, live_key};
+use super::runs::{Run, Step};
 use crate::cert_registry::{Event, RegistryError};
 use crate::storage::{RawRecord, Space, WriteSet};
 
@@ -16,25 +17,29 @@ impl Store {
         entry: &Entry,
         writes: &mut WriteSet,
     ) -> Result<(), RegistryError> {
-        let (space, by_time, bytes) = index_by_time(sequence, entry)?;
-        writes.put_bytes(space, &by_time, bytes);
-        match &entry.event {
-            Event::ServerCert { .. } => {}
-            Event::SessionCert { user, session, der }
-            | Event::ForeignCert { user, session, der } => {
-                let by_user = key(&[*user, *session]);
-                if !self.storage.contains(Space::Sessions, &by_user)? {
-                    let cert = actor_cert(sequence, der)?;
-                    let opened = SessionRecord {
-                        session_id: cert.session_id().as_str().to_owned(),
-                        since: entry.at,
-                        ended: None,
-                    };
-                    writes.put(Space::Sessions, &by_user, &opened)?;
-                    let by_id = live_key(*user, &opened.session_id);
-                    writes.put(Space::LiveSessions, &by_id, &Number(*session))?;
-                }
+        let is_first = match index_by_time(sequence, entry)? {
+            ByTime::Server((space, by_time, bytes)) => {
+                writes.put_bytes(space, &by_time, bytes);
+                false
             }
+            ByTime::Session { session, step } => self.add_step(&session, step, writes)?,
+        };
+        match &entry.event {
+            Event::SessionCert { user, session, der }
+            | Event::ForeignCert { user, session, der }
+                if is_first =>
+            {
+                let cert = actor_cert(sequence, der)?;
+                let opened = SessionRecord {
+                    session_id: cert.session_id().as_str().to_owned(),
+                    since: entry.at,
+                    ended: None,
+                };
+                writes.put(Space::Sessions, &key(&[*user, *session]), &opened)?;
+                let by_id = live_key(*user, &opened.session_id);
+                writes.put(Space::LiveSessions, &by_id, &Number(*session))?;
+            }
+            Event::ServerCert { .. } | Event::SessionCert { .. } | Event::ForeignCert { .. } => {}
             Event::SessionEnded { user, session } => {
                 let by_user = key(&[*user, *session]);
                 let ended = self
@@ -51,32 +56,66 @@ impl Store {
         }
         Ok(())
     }
+
+    /// Adds a step to a session's last run, or begins a run with it; returns whether it is the first
+    /// of the session.
+    fn add_step(
+        &self,
+        session: &[u8],
+        step: Step,
+        writes: &mut WriteSet,
+    ) -> Result<bool, RegistryError> {
+        let last = self.last_run(session)?;
+        let is_first = last.is_none();
+        let longer = last.and_then(|(by_time, mut run)| run.add(step).then_some((by_time, run)));
+        let (by_time, run) = longer.unwrap_or_else(|| {
+            let by_time = [session, &key(&[step.at, step.sequence])].concat();
+            (by_time, Run::of(step))
+        });
+        writes.put(Space::SessionCertIndex, &by_time, &run)?;
+        Ok(is_first)
+    }
+}
+
+/// What an index by time says of an entry.
+pub(in crate::cert_registry) enum ByTime {
+    /// A record of the server's.
+    Server(RawRecord),
+    /// A step of a session.
+    Session {
+        /// The beginning of the keys of its runs.
+        session: Vec<u8>,
+        step: Step,
+    },
 }
 
 /// What the index by time says of an entry, which depends on nothing else.
 pub(in crate::cert_registry) fn index_by_time(
     sequence: u64,
     entry: &Entry,
-) -> Result<RawRecord, RegistryError> {
-    let (space, by_time, change) = match &entry.event {
+) -> Result<ByTime, RegistryError> {
+    let (user, session, change) = match &entry.event {
         Event::ServerCert { der } => {
             let cert = server_cert(sequence, der)?;
             let by_time = key(&[entry.at, sequence]);
-            let change = Change::of(cert.validity());
-            (Space::ServerCertIndex, by_time, change)
+            let space = Space::ServerCertIndex;
+            let bytes = encode(space, &Change::of(cert.validity()))?;
+            return Ok(ByTime::Server((space, by_time, bytes)));
         }
         Event::SessionCert { user, session, der } | Event::ForeignCert { user, session, der } => {
             let cert = actor_cert(sequence, der)?;
-            let by_time = key(&[*user, *session, entry.at, sequence]);
-            let change = Change::of(cert.validity());
-            (Space::SessionCertIndex, by_time, change)
+            (user, session, Change::of(cert.validity()))
         }
-        Event::SessionEnded { user, session } => {
-            let by_time = key(&[*user, *session, entry.at, sequence]);
-            (Space::SessionCertIndex, by_time, Change::Ended)
-        }
+        Event::SessionEnded { user, session } => (user, session, Change::Ended),
     };
-    Ok((space, by_time, encode(space, &change)?))
+    Ok(ByTime::Session {
+        session: key(&[*user, *session]),
+        step: Step {
+            sequence,
+            at: entry.at,
+            change,
+        },
+    })
 }
 
 /// What the index of serial numbers says of an entry that is stored as `stored`: something of those

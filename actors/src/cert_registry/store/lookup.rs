@@ -4,7 +4,8 @@ use antiphon_protocol::{ActorCert, ServerCert, SessionId, Snowflake, Timestamp};
 
 use super::Store;
 use super::records::{Change, Entry, SessionRecord, key, number_at};
-use crate::cert_registry::timelines::{Gathering, Timeline};
+use super::runs::{Run, Step};
+use crate::cert_registry::timelines::Timeline;
 use crate::cert_registry::{
     Event, LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef,
 };
@@ -17,8 +18,21 @@ impl Store {
         at: Timestamp,
         newest: u64,
     ) -> Result<Option<Vec<u8>>, RegistryError> {
-        let found = self.in_force(Space::ServerCertIndex, &[], at, newest)?;
-        Ok(found.map(|(_, der)| der))
+        let (from, to) = (key(&[0, 0]), key(&[at.as_secs(), u64::MAX]));
+        let index = Space::ServerCertIndex;
+        for found in self.storage.range::<Change>(index, &from, &to).rev() {
+            let (by_time, change) = found?;
+            let step = Step {
+                sequence: number_at(&by_time, 1),
+                at: number_at(&by_time, 0),
+                change,
+            };
+            if step.sequence <= newest {
+                let cert = step.is_valid(at.as_secs());
+                return cert.then(|| self.cert(step.sequence)).transpose();
+            }
+        }
+        Ok(None)
     }
 
     /// The certificates of the user's sessions in force at `at`, among the entries up to `newest`.
@@ -40,7 +54,7 @@ impl Store {
                 .ended
                 .is_some_and(|end| end.at <= at.as_secs() && end.sequence <= newest);
             if has_begun && !has_ended {
-                let found = self.in_force(Space::SessionCertIndex, &by_user, at, newest)?;
+                let found = self.session_cert_in_force(&by_user, at, newest)?;
                 certs.extend(found.map(|(sequence, der)| LiveCert {
                     session: SessionRef {
                         user,
@@ -60,25 +74,10 @@ impl Store {
         user: Snowflake,
         newest: u64,
     ) -> Result<Option<Timeline>, RegistryError> {
-        let mut gathering = Gathering::default();
         let prefix = key(&[user.as_u64()]);
-        for found in self
-            .storage
-            .scan::<Change>(Space::SessionCertIndex, &prefix)
-        {
-            let (by_time, change) = found?;
-            let [session, at, sequence] = [1, 2, 3].map(|position| number_at(&by_time, position));
-            if sequence <= newest && !gathering.add(session, at, sequence, change) {
-                return Ok(None);
-            }
-        }
-        let timeline = gathering.finish(newest, |sequence| {
-            let stored = self
-                .storage
-                .get_bytes(Space::LogEntries, &key(&[sequence]))?;
-            stored.ok_or(RegistryError::DamagedEntry(sequence))
-        });
-        timeline.map(Some)
+        let runs = self.storage.scan_bytes(Space::SessionCertIndex, &prefix);
+        let runs = runs.map(|found| found.map(|(by_time, run)| (number_at(&by_time, 1), run)));
+        Ok(Timeline::gather(newest, runs)?)
     }
 
     /// All sessions of a user, with the certificate that each has at `now`.
@@ -98,7 +97,7 @@ impl Store {
                 space: Space::Sessions,
                 error: RecordError::Fields(error),
             };
-            let cert = self.in_force(Space::SessionCertIndex, &by_user, now, newest)?;
+            let cert = self.session_cert_in_force(&by_user, now, newest)?;
             let cert = cert.map(|(_, der)| ActorCert::from_der(&der)).transpose();
             lives.push(SessionLife {
                 session: SessionRef {
@@ -141,43 +140,57 @@ impl Store {
         Ok(lives)
     }
 
-    /// The one backwards range read: what was the newest of `subject` at `at`, if it was a
-    /// certificate valid then.
-    fn in_force(
+    /// The certificate of a session in force at `at`, among the entries up to `newest`, with its
+    /// sequence number.
+    fn session_cert_in_force(
         &self,
-        index: Space,
-        subject: &[u8],
+        session: &[u8],
         at: Timestamp,
         newest: u64,
     ) -> Result<Option<(u64, Vec<u8>)>, RegistryError> {
-        let from = [subject, &key(&[0, 0])].concat();
-        let to = [subject, &key(&[at.as_secs(), u64::MAX])].concat();
-        let subject_numbers = subject.len() / 8;
-        for found in self.storage.range::<Change>(index, &from, &to).rev() {
-            let (by_time, change) = found?;
-            let sequence = number_at(&by_time, subject_numbers + 1);
-            if sequence > newest {
-                continue;
+        let step = self.newest_step(session, at.as_secs(), newest)?;
+        let step = step.filter(|step| step.is_valid(at.as_secs()));
+        let cert = step.map(|step| Ok((step.sequence, self.cert(step.sequence)?)));
+        cert.transpose()
+    }
+
+    /// The newest step of a session at `at`, among the entries up to `newest`: one backwards range
+    /// read, however long the history.
+    pub(in crate::cert_registry) fn newest_step(
+        &self,
+        session: &[u8],
+        at: u64,
+        newest: u64,
+    ) -> Result<Option<Step>, RegistryError> {
+        let from = [session, &key(&[0, 0])].concat();
+        let to = [session, &key(&[at, u64::MAX])].concat();
+        let index = Space::SessionCertIndex;
+        for found in self.storage.range::<Run>(index, &from, &to).rev() {
+            let (_, run) = found?;
+            if let Some(step) = run.newest(at, newest) {
+                return Ok(Some(step));
             }
-            return match change {
-                Change::Cert {
-                    not_before,
-                    not_after,
-                } if (not_before..=not_after).contains(&at.as_secs()) => {
-                    Ok(Some((sequence, self.cert(sequence)?)))
-                }
-                Change::Cert { .. } | Change::Ended => Ok(None),
-            };
         }
         Ok(None)
     }
 
+    /// The last run of a session, with its key.
+    pub(super) fn last_run(&self, session: &[u8]) -> Result<Option<(Vec<u8>, Run)>, RegistryError> {
+        let mut runs = self.storage.scan::<Run>(Space::SessionCertIndex, session);
+        Ok(runs.next_back().transpose()?)
+    }
+
     /// The certificate that an entry carries.
     pub(in crate::cert_registry) fn cert(&self, sequence: u64) -> Result<Vec<u8>, RegistryError> {
-        let entry = self
+        cert_in(sequence, &self.entry(sequence)?)
+    }
+
+    /// An entry as stored.
+    pub(in crate::cert_registry) fn entry(&self, sequence: u64) -> Result<Vec<u8>, RegistryError> {
+        let stored = self
             .storage
-            .get::<Entry>(Space::LogEntries, &key(&[sequence]))?;
-        cert_of(sequence, entry)
+            .get_bytes(Space::LogEntries, &key(&[sequence]))?;
+        stored.ok_or(RegistryError::DamagedEntry(sequence))
     }
 }
 
@@ -190,16 +203,10 @@ pub(in crate::cert_registry) fn cert_in(
         space: Space::LogEntries,
         error,
     })?;
-    cert_of(sequence, Some(entry))
-}
-
-fn cert_of(sequence: u64, entry: Option<Entry>) -> Result<Vec<u8>, RegistryError> {
-    match entry.map(|entry| entry.event) {
-        Some(
-            Event::ServerCert { der }
-            | Event::SessionCert { der, .. }
-            | Event::ForeignCert { der, .. },
-        ) => Ok(der),
-        Some(Event::SessionEnded { .. }) | None => Err(RegistryError::DamagedEntry(sequence)),
+    match entry.event {
+        Event::ServerCert { der }
+        | Event::SessionCert { der, .. }
+        | Event::ForeignCert { der, .. } => Ok(der),
+        Event::SessionEnded { .. } => Err(RegistryError::DamagedEntry(sequence)),
     }
 }
