@@ -23,6 +23,11 @@ struct Scene {
     bob: Session,
 }
 
+const LIMIT_OF_TWO: [(&str, &str); 2] = [
+    ("key_packages.per_client", "2"),
+    ("key_packages.low_watermark", "1"),
+];
+
 impl Scene {
     async fn start() -> Self {
         Self::with(&[]).await
@@ -66,6 +71,12 @@ impl Scene {
 
     async fn claim(&self) -> Vec<Vec<u8>> {
         self.node.api.claim(&self.bob, ALICE).await
+    }
+
+    async fn is_full(&self) {
+        let one = [self.one_time(1)];
+        let response = self.node.api.publish(&self.phone, &one).await;
+        assert_refused(response, 409, "P2CORE_KEY_PACKAGE_LIMIT").await;
     }
 
     async fn available(&self) -> Value {
@@ -183,6 +194,39 @@ async fn a_pool_has_a_limit() {
     scene.publish(&two).await;
     scene.claim().await;
     scene.publish(&more[1..]).await;
+}
+
+/// What the new packages replace is no longer in their way.
+#[actix_web::test]
+async fn a_full_pool_makes_room_for_the_next_certificate() {
+    let mut scene = Scene::with(&LIMIT_OF_TWO).await;
+    let two = [scene.one_time(1), scene.one_time(1)];
+    scene.publish(&two).await;
+    scene.clock.advance(1);
+    let renewed = scene.node.api.renew(&scene.phone, "phone", &scene.key);
+    scene.phone.id_cert = renewed.await;
+    let two = [scene.one_time(1), scene.one_time(1)];
+    scene.publish(&two).await;
+    assert_eq!(scene.available().await, json!({ "1": 2 }));
+    scene.is_full().await;
+    assert_eq!(scene.claim().await, two[..1]);
+    scene.publish(&[scene.one_time(1)]).await;
+    scene.is_full().await;
+}
+
+/// What has expired takes no room, however soon it was counted.
+#[actix_web::test]
+async fn a_full_pool_makes_room_when_its_packages_expire() {
+    let scene = Scene::with(&LIMIT_OF_TWO).await;
+    let mut short = draft(1, &scene.phone.id_cert, &scene.key);
+    short.lifetime.1 = system_now() + 2 * DAY;
+    scene
+        .publish(&[short.sign(&scene.key), scene.one_time(1)])
+        .await;
+    scene.is_full().await;
+    scene.clock.advance(3 * DAY);
+    scene.publish(&[scene.one_time(1)]).await;
+    scene.is_full().await;
 }
 
 #[actix_web::test]

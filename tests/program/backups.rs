@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use antiphon_actors::storage::FORMAT;
 use serde_json::{Value, json};
 
 use super::program::{Place, one_line};
@@ -166,9 +167,10 @@ async fn a_backup_is_refused_where_it_should_be() {
     std::fs::write(from.path("newer"), newer).unwrap();
     let newer = into(&["restore", "newer", "--without-key"]);
     assert!(from.fails(&newer, 1).contains("it has format 2"));
-    let format = b"\"data_format\":3";
+    let format = format!("\"data_format\":{FORMAT}");
     let mut windows = bytes.windows(format.len());
-    let at = windows.position(|window| window == format).unwrap();
+    let at = windows.position(|window| window == format.as_bytes());
+    let at = at.unwrap();
     let mut of_newer = bytes.clone();
     of_newer[at + format.len() - 1] = b'9';
     std::fs::write(from.path("newer"), of_newer).unwrap();

@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use actix::{Actor, Context, Handler};
 use antiphon_protocol::{Snowflake, Timestamp};
 
-use super::store::{Head, Store, cert_in};
-use super::timelines::{StoredEntry, Timelines};
+use super::store::{Head, Store};
+use super::timelines::{KeptCert, Timelines};
 use super::{
     LiveCert, LiveCertOf, RegistryError, ServerCertInForce, SessionCertsInForce, SessionRef,
 };
@@ -82,16 +82,12 @@ impl CertReader {
                 None => return self.store.session_certs_in_force(user, at, newest),
             },
         };
-        let (mut certs, mut read) = (Vec::new(), Vec::new());
+        let mut certs = Vec::new();
         for (session, step) in timeline.in_force(at)? {
             let sequence = step.sequence;
-            let der = if let Some(entry) = timeline.entry(sequence) {
-                cert_in(sequence, &entry.bytes)?
-            } else {
-                let bytes = self.store.entry(sequence)?.into_boxed_slice();
-                let der = cert_in(sequence, &bytes)?;
-                read.push(StoredEntry { sequence, bytes });
-                der
+            let der = match timeline.cert(sequence) {
+                Some(kept) => kept.der()?,
+                None => self.store.cert(sequence)?,
             };
             let session = SessionRef { user, session };
             certs.push(LiveCert {
@@ -101,12 +97,11 @@ impl CertReader {
             });
         }
         // What is in force now is asked for again; of the past, each second is another question.
-        if is_now && !read.is_empty() {
-            let others = certs
-                .iter()
-                .filter_map(|cert| timeline.entry(cert.sequence));
-            read.extend(others.cloned());
-            let timeline = timeline.with_entries(read);
+        let has = |cert: &LiveCert| timeline.cert(cert.sequence).is_some();
+        if is_now && !certs.iter().all(has) {
+            let certs = certs.iter();
+            let certs = certs.map(|cert| KeptCert::new(cert.sequence, &cert.der));
+            let timeline = timeline.with_certs(certs.collect::<Result<_, _>>()?);
             self.timelines.keep(user, Arc::new(timeline));
         } else if !is_kept {
             self.timelines.keep(user, timeline);

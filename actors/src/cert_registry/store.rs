@@ -24,8 +24,7 @@ use antiphon_protocol::{ActorCert, SerialNumber, SessionId, Snowflake, Timestamp
 use sha2::{Digest, Sha256};
 
 pub(super) use self::index::{ByTime, index_by_serial_number, index_by_time};
-pub(super) use self::lookup::cert_in;
-pub(super) use self::packed::canonical;
+pub(super) use self::packed::{canonical, compress, decompress};
 pub(super) use self::records::{
     Change, End, Entry, Number, SessionRecord, key, live_key, number_at,
 };

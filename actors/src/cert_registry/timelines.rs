@@ -1,6 +1,6 @@
 //! What readers keep in memory: of users who were asked about lately, what the index by time says of
-//! them, and of those who were asked about now, the entries in force. It spares a lookup most of its
-//! reads.
+//! them, and of those who were asked about now, the certificates in force. It spares a lookup most of
+//! its reads.
 //!
 //! A timeline is good as long as nothing is logged about its user. For that the registry notes each
 //! entry before it goes to the disk, so nobody is answered from a timeline that lacks an entry of
@@ -14,8 +14,8 @@ use antiphon_protocol::{Snowflake, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::store::{Run, Step};
-use crate::storage::{Record as _, Space, StorageError};
+use super::store::{Run, Step, compress, decompress};
+use crate::storage::{Record as _, RecordError, Space, StorageError};
 
 /// How many places there are for users that change: half a mebibyte.
 const PLACES: usize = 1 << 16;
@@ -40,7 +40,7 @@ pub(super) struct Timeline {
     /// That entry.
     as_of: u64,
     runs: Box<[StoredRun]>,
-    entries: Box<[StoredEntry]>,
+    certs: Box<[KeptCert]>,
 }
 
 /// A run of a session as it is stored, since that is shortest.
@@ -50,11 +50,23 @@ struct StoredRun {
     bytes: Box<[u8]>,
 }
 
-/// An entry as it is stored.
+/// The certificate of an entry, compressed.
 #[derive(Debug, Clone)]
-pub(super) struct StoredEntry {
-    pub(super) sequence: u64,
-    pub(super) bytes: Box<[u8]>,
+pub(super) struct KeptCert {
+    sequence: u64,
+    bytes: Box<[u8]>,
+}
+
+impl KeptCert {
+    pub(super) fn new(sequence: u64, der: &[u8]) -> Result<Self, StorageError> {
+        let bytes = compress(der).map_err(|error| damaged(Space::LogEntries, error))?;
+        let bytes = bytes.into_boxed_slice();
+        Ok(Self { sequence, bytes })
+    }
+
+    pub(super) fn der(&self) -> Result<Vec<u8>, StorageError> {
+        decompress(&self.bytes).map_err(|error| damaged(Space::LogEntries, error))
+    }
 }
 
 impl Timelines {
@@ -111,7 +123,7 @@ impl Timeline {
         Ok(Some(Self {
             as_of,
             runs: gathered.into_boxed_slice(),
-            entries: Box::default(),
+            certs: Box::default(),
         }))
     }
 
@@ -131,26 +143,25 @@ impl Timeline {
         Ok(steps)
     }
 
-    /// An entry as stored, if it is kept.
-    pub(super) fn entry(&self, sequence: u64) -> Option<&StoredEntry> {
-        let mut entries = self.entries.iter();
-        entries.find(|entry| entry.sequence == sequence)
+    /// The certificate of an entry, if it is kept.
+    pub(super) fn cert(&self, sequence: u64) -> Option<&KeptCert> {
+        self.certs.iter().find(|cert| cert.sequence == sequence)
     }
 
-    /// The same timeline with these entries, and no others.
-    pub(super) fn with_entries(&self, entries: Vec<StoredEntry>) -> Self {
+    /// The same timeline with these certificates, and no others.
+    pub(super) fn with_certs(&self, certs: Vec<KeptCert>) -> Self {
         Self {
             as_of: self.as_of,
             runs: self.runs.clone(),
-            entries: entries.into_boxed_slice(),
+            certs: certs.into_boxed_slice(),
         }
     }
 
     fn bytes(&self) -> usize {
         let runs = self.runs.iter().map(|run| run.bytes.len());
-        let entries = self.entries.iter().map(|entry| entry.bytes.len());
-        let pieces = self.runs.len() + self.entries.len();
-        let bytes = runs.sum::<usize>() + entries.sum::<usize>();
+        let certs = self.certs.iter().map(|cert| cert.bytes.len());
+        let pieces = self.runs.len() + self.certs.len();
+        let bytes = runs.sum::<usize>() + certs.sum::<usize>();
         size_of::<Self>() + OVERHEAD + pieces * PIECE + bytes
     }
 }
@@ -158,7 +169,7 @@ impl Timeline {
 /// What the cache itself and the allocator take for a timeline, about.
 const OVERHEAD: usize = 128;
 
-/// What a run or an entry takes beside its bytes, about.
+/// What a run or a certificate takes beside its bytes, about.
 const PIECE: usize = size_of::<StoredRun>() + 8;
 
 /// Weighs timelines in bytes.
@@ -172,8 +183,9 @@ impl Weighter<u64, Arc<Timeline>> for Bytes {
 }
 
 fn read(run: &[u8]) -> Result<Run, StorageError> {
-    Run::from_bytes(run).map_err(|error| StorageError::Damaged {
-        space: Space::SessionCertIndex,
-        error,
-    })
+    Run::from_bytes(run).map_err(|error| damaged(Space::SessionCertIndex, error))
+}
+
+fn damaged(space: Space, error: RecordError) -> StorageError {
+    StorageError::Damaged { space, error }
 }

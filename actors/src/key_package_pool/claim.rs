@@ -34,7 +34,7 @@ impl KeyPackagePool {
         };
         let spent_for = self.budgets.spent_for(claim.asker, claim.user, now);
         let mut writes = WriteSet::new();
-        let (mut packages, mut fronts) = (Vec::new(), Vec::new());
+        let (mut packages, mut taken) = (Vec::new(), Vec::new());
         for cert in certs {
             if cert.session == claim.asker {
                 continue;
@@ -51,12 +51,12 @@ impl KeyPackagePool {
                 Some(_) => None,
                 None => {
                     self.store
-                        .take_oldest(cert.session, &suites, &self.fronts, now, &mut writes)?
+                        .take_oldest(cert.session, &suites, &self.pools, now, &mut writes)?
                 }
             };
-            if let Some(taken) = oldest {
-                packages.push(taken.bytes);
-                fronts.push((cert.session, taken.suite, taken.front));
+            if let Some(oldest) = oldest {
+                packages.push(oldest.bytes);
+                taken.push((cert.session, (oldest.suite, oldest.front)));
             } else if let Some(package) = self.store.last_resort(cert.session, &suites, now)? {
                 packages.push(package);
             }
@@ -65,10 +65,10 @@ impl KeyPackagePool {
             return Err(PoolError::RateLimited(seconds));
         }
         self.store.remember(claim, &packages, now, &mut writes)?;
-        let one_time = fronts.len() as u64;
+        let one_time = taken.len() as u64;
         self.budgets.note(claim.asker, claim.user, one_time, now);
-        for (session, suite, front) in fronts {
-            self.fronts.note(session, suite, front);
+        for (session, front) in taken {
+            self.pools.note_taken(session, front, now);
         }
         Ok((writes, packages))
     }

@@ -6,13 +6,13 @@
 //! and is given out only while that entry is in force; that it leaves the store when the
 //! certificate does is tidiness, and nothing relies on it.
 //!
-//! Nothing of a pool is kept in memory but where it begins, and the budgets of who asks.
+//! What is kept in memory may be lost: the budgets of who asks, and what spares another look.
 
 mod budget;
 mod claim;
 mod error;
-mod fronts;
 mod messages;
+mod pools;
 mod publish;
 mod store;
 mod sweep;
@@ -23,8 +23,8 @@ use actix::{AsyncContext as _, WrapFuture as _};
 
 use budget::Budgets;
 pub use error::PoolError;
-use fronts::Fronts;
 pub use messages::{Claim, Count, Publish, PutLastResort, Stock};
+use pools::Pools;
 use store::Store;
 pub(crate) use verify::verify;
 
@@ -48,7 +48,7 @@ pub struct KeyPackagePool {
     clock: SharedClock,
     store: Store,
     budgets: Budgets,
-    fronts: Fronts,
+    pools: Pools,
     certs: CertReader,
     /// Where the next sweep goes on.
     swept: Option<SessionRef>,
@@ -66,7 +66,7 @@ impl KeyPackagePool {
     ) -> Self {
         Self {
             budgets: Budgets::new(settings.claims_per_minute),
-            fronts: Fronts::default(),
+            pools: Pools::default(),
             settings,
             clock,
             store: Store::new(storage),

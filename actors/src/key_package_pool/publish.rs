@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use actix::{Context, Handler};
 use antiphon_protocol::KeyPackage;
 
+use super::pools::Left;
 use super::store::{Rack, Seen};
 use super::{Answer, KeyPackagePool, PoolError, Publish, PutLastResort};
 use crate::cert_registry::{LiveCert, SessionRef};
@@ -21,9 +22,13 @@ impl Handler<Publish> for KeyPackagePool {
         } = message;
         self.with_cert(session, move |pool, current| {
             let (mut rack, mut writes) = pool.rack(session, cert, current)?;
-            let there = pool
-                .store
-                .prune(session, &rack, pool.clock.now(), &mut writes)?;
+            let now = pool.clock.now();
+            let mut left = match pool.pools.left(session, now) {
+                Some(left) => left,
+                // All that were there go, with the certificate that they carry.
+                None if !writes.is_empty() => Left::NOTHING,
+                None => pool.store.prune(session, &rack, now, &mut writes)?,
+            };
             let mut added = HashMap::<_, &KeyPackage>::new();
             for (index, package) in packages.iter().enumerate() {
                 let seen = pool.store.package_with(package.init_key_hash())?;
@@ -38,11 +43,14 @@ impl Handler<Publish> for KeyPackagePool {
                 }
             }
             let most = pool.settings.per_client;
-            let new = u64::try_from(added.len()).unwrap_or(u64::MAX);
-            if new > 0 && there.saturating_add(new) > most {
+            for package in added.values() {
+                left.add(package.lifetime().not_after);
+            }
+            if !added.is_empty() && left.count > most {
                 return Err(PoolError::Full(most));
             }
             rack.put(session, &mut writes)?;
+            pool.pools.note_left(session, left);
             Ok((writes, ()))
         })
     }
@@ -74,7 +82,7 @@ impl KeyPackagePool {
     /// The rack for packages that carry the certificate `cert`, which must be the `current` one.
     /// Packages that carry an earlier one leave it.
     fn rack(
-        &self,
+        &mut self,
         session: SessionRef,
         cert: u64,
         current: Option<LiveCert>,
@@ -89,6 +97,7 @@ impl KeyPackagePool {
         }
         if rack.cert < cert {
             self.store.clear(session, &mut writes)?;
+            self.pools.forget(session);
             rack.cert = cert;
         }
         Ok((rack, writes))

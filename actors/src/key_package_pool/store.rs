@@ -9,7 +9,7 @@ use std::future::Future;
 use antiphon_protocol::{CipherSuite, KeyPackage, Snowflake, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::fronts::Fronts;
+use super::pools::{Left, Pools};
 use super::{Claim, Stock};
 use crate::cert_registry::SessionRef;
 use crate::storage::{Record, Space, Storage, StorageError, WriteSet};
@@ -230,15 +230,15 @@ impl Store {
         Ok(package.map_or(Seen::Gone, |package| Seen::Here(package.bytes)))
     }
 
-    /// Removes a session's packages that have expired; returns how many one-time packages are left.
+    /// Removes a session's packages that have expired; returns which one-time packages are left.
     pub(super) fn prune(
         &self,
         session: SessionRef,
         rack: &Rack,
         now: Timestamp,
         writes: &mut WriteSet,
-    ) -> Result<u64, StorageError> {
-        let mut left = 0;
+    ) -> Result<Left, StorageError> {
+        let mut left = Left::NOTHING;
         for suite in &rack.suites {
             let prefix = [&session.key()[..], &suite.to_be_bytes()].concat();
             for space in [Space::OneTimePackages, Space::LastResortPackages] {
@@ -247,7 +247,7 @@ impl Store {
                     if package.has_expired(now) {
                         writes.remove(space, &key);
                     } else if space == Space::OneTimePackages {
-                        left += 1;
+                        left.add(Timestamp::from_secs(package.not_after));
                     }
                 }
             }
@@ -310,13 +310,13 @@ impl Store {
         &self,
         session: SessionRef,
         suites: &[CipherSuite],
-        fronts: &Fronts,
+        pools: &Pools,
         now: Timestamp,
         writes: &mut WriteSet,
     ) -> Result<Option<Taken>, StorageError> {
         let mut oldest: Option<(u64, Taken)> = None;
         for suite in suites {
-            let [from, to] = [fronts.of(session, *suite), u64::MAX]
+            let [from, to] = [pools.front(session, *suite), u64::MAX]
                 .map(|number| one_time_key(session, *suite, number));
             // Of those that stay for now, because they are not valid yet.
             let mut first = None;

@@ -38,7 +38,7 @@ impl KeyPackagePool {
         }));
     }
 
-    fn tidy(&self, sessions: &[SessionRef]) -> Result<WriteSet, PoolError> {
+    fn tidy(&mut self, sessions: &[SessionRef]) -> Result<WriteSet, PoolError> {
         let now = self.clock.now();
         let mut writes = WriteSet::new();
         self.store.forget_claims(now, AT_ONCE, &mut writes)?;
@@ -48,9 +48,11 @@ impl KeyPackagePool {
             };
             let cert = self.certs.live_cert_of(*session)?;
             if cert.is_some_and(|cert| cert.sequence == rack.cert) {
-                self.store.prune(*session, &rack, now, &mut writes)?;
+                let left = self.store.prune(*session, &rack, now, &mut writes)?;
+                self.pools.note_left(*session, left);
             } else {
                 self.store.clear(*session, &mut writes)?;
+                self.pools.forget(*session);
             }
         }
         Ok(writes)

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::packed::DICTIONARY;
 use super::{Change, End, Entry, Event, Number, Run, SessionRecord, Step};
 use crate::storage::Record as _;
-use crate::tests::{assert_golden, bytes};
+use crate::tests::{Random, assert_golden, bytes};
 
 #[test]
 fn records_are_stored_as_ever() {
@@ -73,6 +73,35 @@ fn records_are_stored_as_ever() {
         "0101000000000000007801000000000000000102000000000000000300000000000000",
     );
     assert_golden(&Number(1), "010100000000000000");
+}
+
+/// Also what no certificate has, and what no log has.
+#[test]
+fn runs_come_back_as_they_were() {
+    let mut random = Random(1);
+    let mut number = || match random.below(4) {
+        0 => random.below(2),
+        1 => u64::MAX - random.below(2),
+        2 => random.below(100_000),
+        _ => random.below(1 << 53) << 11,
+    };
+    for _ in 0..1000 {
+        let mut step = || Step {
+            sequence: number(),
+            at: number(),
+            change: match number() % 4 {
+                0 => Change::Ended,
+                _ => Change::Cert {
+                    not_before: number(),
+                    not_after: number(),
+                },
+            },
+        };
+        let mut run = Run::of(step());
+        while run.add(step()) {}
+        let stored = run.to_bytes().unwrap();
+        assert_eq!(Run::from_bytes(&stored), Ok(run));
+    }
 }
 
 /// Every log needs it to be as it was.

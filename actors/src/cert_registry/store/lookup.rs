@@ -9,7 +9,7 @@ use crate::cert_registry::timelines::Timeline;
 use crate::cert_registry::{
     Event, LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef,
 };
-use crate::storage::{Record as _, RecordError, Space, StorageError};
+use crate::storage::{RecordError, Space, StorageError};
 
 impl Store {
     /// The server certificate in force at `at`, among the entries up to `newest`.
@@ -182,31 +182,16 @@ impl Store {
 
     /// The certificate that an entry carries.
     pub(in crate::cert_registry) fn cert(&self, sequence: u64) -> Result<Vec<u8>, RegistryError> {
-        cert_in(sequence, &self.entry(sequence)?)
-    }
-
-    /// An entry as stored.
-    pub(in crate::cert_registry) fn entry(&self, sequence: u64) -> Result<Vec<u8>, RegistryError> {
-        let stored = self
+        let entry = self
             .storage
-            .get_bytes(Space::LogEntries, &key(&[sequence]))?;
-        stored.ok_or(RegistryError::DamagedEntry(sequence))
-    }
-}
-
-/// The certificate that an entry carries, from the entry as stored.
-pub(in crate::cert_registry) fn cert_in(
-    sequence: u64,
-    stored: &[u8],
-) -> Result<Vec<u8>, RegistryError> {
-    let entry = Entry::from_bytes(stored).map_err(|error| StorageError::Damaged {
-        space: Space::LogEntries,
-        error,
-    })?;
-    match entry.event {
-        Event::ServerCert { der }
-        | Event::SessionCert { der, .. }
-        | Event::ForeignCert { der, .. } => Ok(der),
-        Event::SessionEnded { .. } => Err(RegistryError::DamagedEntry(sequence)),
+            .get::<Entry>(Space::LogEntries, &key(&[sequence]))?;
+        match entry.map(|entry| entry.event) {
+            Some(
+                Event::ServerCert { der }
+                | Event::SessionCert { der, .. }
+                | Event::ForeignCert { der, .. },
+            ) => Ok(der),
+            Some(Event::SessionEnded { .. }) | None => Err(RegistryError::DamagedEntry(sequence)),
+        }
     }
 }

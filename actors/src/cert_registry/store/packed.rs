@@ -26,37 +26,54 @@ const LONGEST: usize = 64 * 1024;
 
 /// Canonical bytes, packed.
 pub(super) fn pack(canonical: &[u8]) -> Result<Vec<u8>, RecordError> {
-    let length = u32::try_from(canonical.len()).ok();
-    let length = length.filter(|_| canonical.len() <= LONGEST);
-    let length = length.ok_or_else(|| RecordError::Fields("it is too long".to_owned()))?;
-    let block = compress_with_dict(canonical, DICTIONARY);
-    Ok([&[PACKED][..], &length.to_le_bytes(), &block].concat())
+    let mut stored = vec![PACKED];
+    stored.append(&mut compress(canonical)?);
+    Ok(stored)
 }
 
 /// The canonical bytes of what is stored.
 pub(in crate::cert_registry) fn canonical(stored: &[u8]) -> Result<Cow<'_, [u8]>, RecordError> {
-    let fields = |text: &str| RecordError::Fields(text.to_owned());
     match stored.split_first() {
         Some((&CANONICAL, _)) => Ok(Cow::Borrowed(stored)),
         Some((&PACKED, packed)) => {
-            let (length, block) = packed
-                .split_first_chunk()
-                .ok_or_else(|| fields("no length"))?;
-            let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-            if length > LONGEST {
-                return Err(fields("its length is not one"));
-            }
-            let mut canonical = vec![0; length];
-            let unpacked = decompress_into_with_dict(block, &mut canonical, DICTIONARY);
-            match unpacked {
-                Ok(unpacked) if unpacked == length && canonical.first() == Some(&CANONICAL) => {
-                    Ok(Cow::Owned(canonical))
-                }
-                Ok(_) => Err(fields("its length is another")),
-                Err(error) => Err(RecordError::Fields(error.to_string())),
+            let canonical = decompress(packed)?;
+            if canonical.first() == Some(&CANONICAL) {
+                Ok(Cow::Owned(canonical))
+            } else {
+                Err(damaged("its version is another"))
             }
         }
         Some((version, _)) => Err(RecordError::Version(*version)),
-        None => Err(fields("no bytes")),
+        None => Err(damaged("no bytes")),
     }
+}
+
+/// Something with a certificate in it, compressed: its length and an LZ4 block with the dictionary.
+pub(in crate::cert_registry) fn compress(bytes: &[u8]) -> Result<Vec<u8>, RecordError> {
+    let length = u32::try_from(bytes.len()).ok();
+    let length = length.filter(|_| bytes.len() <= LONGEST);
+    let length = length.ok_or_else(|| damaged("it is too long"))?;
+    let block = compress_with_dict(bytes, DICTIONARY);
+    Ok([&length.to_le_bytes()[..], &block].concat())
+}
+
+/// What was compressed.
+pub(in crate::cert_registry) fn decompress(compressed: &[u8]) -> Result<Vec<u8>, RecordError> {
+    let (length, block) = compressed
+        .split_first_chunk()
+        .ok_or_else(|| damaged("no length"))?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+    if length > LONGEST {
+        return Err(damaged("its length is not one"));
+    }
+    let mut bytes = vec![0; length];
+    match decompress_into_with_dict(block, &mut bytes, DICTIONARY) {
+        Ok(found) if found == length => Ok(bytes),
+        Ok(_) => Err(damaged("its length is another")),
+        Err(error) => Err(RecordError::Fields(error.to_string())),
+    }
+}
+
+fn damaged(what: &str) -> RecordError {
+    RecordError::Fields(what.to_owned())
 }

@@ -1,0 +1,94 @@
+//! What is remembered of pools, so that nobody need look through them each time: where they begin, and
+//! how much is left in them. It is in memory only, and may be forgotten at any time; whoever needs it
+//! looks again.
+
+use std::collections::HashMap;
+
+use antiphon_protocol::{CipherSuite, Timestamp};
+
+use crate::cert_registry::SessionRef;
+
+/// Of more sessions than this nothing is remembered.
+const MANY: usize = 4096;
+
+/// What is remembered, by session.
+#[derive(Debug, Default)]
+pub(super) struct Pools(HashMap<SessionRef, Pool>);
+
+#[derive(Debug, Default)]
+struct Pool {
+    /// For a suite, a number below which there is no one-time package.
+    fronts: HashMap<CipherSuite, u64>,
+    left: Option<Left>,
+}
+
+/// The one-time packages of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    /// How many there are that have not expired.
+    pub(super) count: u64,
+    /// The first of them to expire does so after this second.
+    pub(super) until: Timestamp,
+}
+
+impl Left {
+    /// None at all.
+    pub(super) const NOTHING: Self = Self {
+        count: 0,
+        until: Timestamp::from_secs(u64::MAX),
+    };
+
+    pub(super) fn add(&mut self, not_after: Timestamp) {
+        self.count += 1;
+        self.until = self.until.min(not_after);
+    }
+}
+
+impl Pools {
+    /// Where to begin to look for a one-time package.
+    pub(super) fn front(&self, session: SessionRef, suite: CipherSuite) -> u64 {
+        let pool = self.0.get(&session);
+        let front = pool.and_then(|pool| pool.fronts.get(&suite));
+        front.copied().unwrap_or(0)
+    }
+
+    /// What is left, if that is known and none of it has expired.
+    pub(super) fn left(&self, session: SessionRef, now: Timestamp) -> Option<Left> {
+        let left = self.0.get(&session)?.left?;
+        (now <= left.until).then_some(left)
+    }
+
+    /// Takes note of what is left. As all that is noted, only once it is certain to happen.
+    pub(super) fn note_left(&mut self, session: SessionRef, left: Left) {
+        self.pool(session).left = Some(left);
+    }
+
+    /// Takes note of a one-time package that is given out, and of where its suite begins without it.
+    pub(super) fn note_taken(
+        &mut self,
+        session: SessionRef,
+        (suite, front): (CipherSuite, u64),
+        now: Timestamp,
+    ) {
+        let pool = self.pool(session);
+        pool.fronts.insert(suite, front);
+        // Packages that have expired go with the one that is taken.
+        let left = pool.left.filter(|left| now <= left.until);
+        pool.left = left.map(|left| Left {
+            count: left.count.saturating_sub(1),
+            ..left
+        });
+    }
+
+    /// Forgets a session whose packages go.
+    pub(super) fn forget(&mut self, session: SessionRef) {
+        self.0.remove(&session);
+    }
+
+    fn pool(&mut self, session: SessionRef) -> &mut Pool {
+        if self.0.len() >= MANY && !self.0.contains_key(&session) {
+            self.0.clear();
+        }
+        self.0.entry(session).or_default()
+    }
+}
