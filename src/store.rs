@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use antiphon_actors::backup::{self, MakeError, Manifest};
 use antiphon_actors::clock::Clock;
-use antiphon_actors::storage::{DataDir, DataDirError, FORMAT, OpenError, Storage, StorageError};
+use antiphon_actors::storage::{
+    DataDir, DataDirError, FORMAT, OpenError, Storage, StorageError, Unfinished,
+};
 use antiphon_actors::verify;
 
 use crate::config::Config;
@@ -43,23 +45,31 @@ pub async fn open(
     if !data_dir.is_older() {
         return Ok(Storage::open(data_dir.path(), config.cache_mib)?);
     }
+    tracing::warn!(
+        format = FORMAT,
+        "the data directory has an older format: it is backed up, and its indexes are written anew, \
+         which takes a minute or two for a million certificates"
+    );
     // What older formats have, this program reads: format 1 has no mark, and the entries of the log
     // in formats 1 and 2 are not packed. Only what is derived from the log is written anew.
-    let storage = if data_dir.is_without_mark() {
+    let storage = if data_dir.format() == 1 {
         Storage::open_without_mark(data_dir.path(), config.cache_mib)?
     } else {
         Storage::open(data_dir.path(), config.cache_mib)?
     };
     let name = format!("before-format-{FORMAT}.backup");
     let path = data_dir.path().join(name);
-    back_up(&storage, &path, config, clock)
+    back_up(&storage, &path, data_dir.format(), config, clock)
         .await
         .map_err(|error| StoreError::Backup {
             path: path.clone(),
             error,
         })?;
+    // Until its end, older versions cannot use it either, unless they rebuild the indexes.
+    data_dir.begin(Unfinished::RepairIndexes)?;
     verify::rebuild_indexes(&storage).await?;
     data_dir.stamp(&config.domain)?;
+    data_dir.finish()?;
     tracing::warn!(
         backup = %path.display(),
         format = FORMAT,
@@ -68,10 +78,11 @@ pub async fn open(
     Ok(storage)
 }
 
-/// Without the private key, which stays where it is.
+/// For the version that wrote `data_format`, and without the private key, which stays where it is.
 async fn back_up(
     storage: &Storage,
     path: &PathBuf,
+    data_format: u32,
     config: &Config,
     clock: &dyn Clock,
 ) -> Result<(), MakeError> {
@@ -79,7 +90,7 @@ async fn back_up(
         domain: config.domain.to_string(),
         made_at: clock.now().as_secs(),
         made_by: env!("CARGO_PKG_VERSION").to_owned(),
-        data_format: FORMAT,
+        data_format,
         has_private_key: false,
     };
     let snapshot = storage.snapshot().await?;

@@ -1,7 +1,7 @@
 //! A data directory with many users and certificates, written through the registry itself.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use actix::{Actor as _, Arbiter};
 use antiphon::config::{Config, Sources};
@@ -12,14 +12,13 @@ use antiphon_actors::clock::{Clock as _, ManualClock, SystemClock};
 use antiphon_actors::storage::Storage;
 use antiphon_protocol::{
     ActorCert, Fid, IdCsr, PrivateKey, SerialNumber, ServerCert, Snowflake, Timestamp, Validity,
-    issue,
+    VerifiedCsr, issue,
 };
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand_core::OsRng;
 
 use super::key_kind::KeyKind;
-use crate::support::ClientKey;
 use crate::support::node::DOMAIN;
 
 const DAY: u64 = 86_400;
@@ -31,6 +30,9 @@ pub fn now() -> u64 {
 
 /// How many certificates are on their way to the disk at once.
 const AT_ONCE: usize = 1_000;
+
+/// MiB. Rounds come to every user again.
+const CACHE: u64 = 4_096;
 
 /// What is to be in a directory.
 #[derive(Debug, Clone, Copy)]
@@ -93,9 +95,7 @@ fn note(data: &Path) -> PathBuf {
 /// Fills `data` with users who had so many certificates each, one a day.
 async fn seed(data: &Path, wanted: Wanted) -> Seeded {
     let Wanted {
-        users,
-        certs_each,
-        kind,
+        users, certs_each, ..
     } = wanted;
     let now = now();
     let from = now - (certs_each + 1) * DAY;
@@ -119,44 +119,43 @@ async fn seed(data: &Path, wanted: Wanted) -> Seeded {
     let key = std::fs::read_to_string(key.unwrap().path()).unwrap();
     let key = PrivateKey::from_pkcs8_pem(&key).unwrap();
 
-    let storage = Storage::open(data, 64).unwrap();
+    let storage = Storage::open(data, CACHE).unwrap();
     let registry = CertRegistry::open(storage.clone(), Arc::new(clock.clone())).unwrap();
     let arbiter = Arbiter::new();
     let registry = CertRegistry::start_in_arbiter(&arbiter.handle(), move |_| registry);
-    let client = kind.generate();
+    let issuer = Issuer {
+        key,
+        cert: server_cert,
+    };
+    let batches = issuer.start(wanted, from);
     let progress = ProgressBar::new(users * certs_each).with_style(
         ProgressStyle::with_template("{wide_bar} {pos}/{len} certificates, {eta} left").unwrap(),
     );
-    let numbers: Vec<u64> = (0..users).collect();
-    for round in 0..certs_each {
-        let at = from + 60 + round * DAY;
+    for Batch { round, at, certs } in batches {
         clock.advance(at - clock.now().as_secs());
-        for batch in numbers.chunks(AT_ONCE) {
-            let sent = batch.iter().map(|user| {
-                let session = SessionRef {
-                    user: Snowflake::from_u64(user + 1),
-                    session: Snowflake::from_u64(users + user + 1),
-                };
-                let cert = certify(&client, *user, (&key, &server_cert), at);
-                let registry = registry.clone();
-                async move {
-                    if round > 0 {
-                        return registry.send(RenewSession { session, cert }).await;
-                    }
-                    let name = Fid::parse(&fid(*user)).unwrap();
-                    let rider = new_user(session.user, &name, Timestamp::from_secs(at)).unwrap();
-                    let open = OpenSession {
-                        session,
-                        cert,
-                        rider,
-                    };
-                    registry.send(open).await
+        progress.inc(certs.len() as u64);
+        let sent = certs.into_iter().map(|(user, cert)| {
+            let session = SessionRef {
+                user: Snowflake::from_u64(user + 1),
+                session: Snowflake::from_u64(users + user + 1),
+            };
+            let registry = registry.clone();
+            async move {
+                if round > 0 {
+                    return registry.send(RenewSession { session, cert }).await;
                 }
-            });
-            for logged in join_all(sent).await {
-                logged.unwrap().unwrap();
+                let name = Fid::parse(&fid(user)).unwrap();
+                let rider = new_user(session.user, &name, Timestamp::from_secs(at)).unwrap();
+                let open = OpenSession {
+                    session,
+                    cert,
+                    rider,
+                };
+                registry.send(open).await
             }
-            progress.inc(batch.len() as u64);
+        });
+        for logged in join_all(sent).await {
+            logged.unwrap().unwrap();
         }
     }
     progress.finish_and_clear();
@@ -171,19 +170,57 @@ async fn seed(data: &Path, wanted: Wanted) -> Seeded {
     }
 }
 
-/// A certificate for a user; all of them have the same key.
-fn certify(
-    client: &ClientKey,
-    user: u64,
-    issuer: (&PrivateKey, &ServerCert),
+/// Certificates of some users, with their numbers.
+struct Batch {
+    /// Which certificate of theirs it is.
+    round: u64,
     at: u64,
-) -> ActorCert {
-    let csr = IdCsr::from_der(&client.csr(&fid(user), "phone")).unwrap();
-    let validity = Validity {
-        not_before: Timestamp::from_secs(at),
-        not_after: Timestamp::from_secs(at + 60 * DAY),
-    };
-    let serial = SerialNumber::random(&mut OsRng);
-    let csr = csr.verify().unwrap();
-    issue::actor_cert(issuer.0, issuer.1, &csr, serial, validity).unwrap()
+    certs: Vec<(u64, ActorCert)>,
+}
+
+/// The server's key and its certificate.
+struct Issuer {
+    key: PrivateKey,
+    cert: ServerCert,
+}
+
+impl Issuer {
+    /// Makes all certificates on a thread of its own, while others are written; all users have the
+    /// same key.
+    fn start(self, wanted: Wanted, from: u64) -> mpsc::Receiver<Batch> {
+        let (made, batches) = mpsc::sync_channel(4);
+        std::thread::spawn(move || {
+            let client = wanted.kind.generate();
+            let csr = |user: u64| {
+                let csr = IdCsr::from_der(&client.csr(&fid(user), "phone"));
+                (user, csr.unwrap().verify().unwrap())
+            };
+            let mut csrs = Vec::new();
+            for round in 0..wanted.certs_each {
+                let at = from + 60 + round * DAY;
+                for first in (0..wanted.users).step_by(AT_ONCE) {
+                    let last = wanted.users.min(first + AT_ONCE as u64);
+                    if round == 0 {
+                        csrs.extend((first..last).map(csr));
+                    }
+                    let certs = csrs[first as usize..last as usize].iter();
+                    let certs = certs.map(|(user, csr)| (*user, self.certify(csr, at)));
+                    let certs = certs.collect();
+                    if made.send(Batch { round, at, certs }).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        batches
+    }
+
+    fn certify(&self, csr: &VerifiedCsr, at: u64) -> ActorCert {
+        let validity = Validity {
+            not_before: Timestamp::from_secs(at),
+            not_after: Timestamp::from_secs(at + 60 * DAY),
+        };
+        let serial = SerialNumber::random(&mut OsRng);
+        issue::actor_cert(&self.key, &self.cert, csr, serial, validity).unwrap()
+    }
 }

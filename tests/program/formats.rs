@@ -76,7 +76,16 @@ async fn bring_up_to_date(place: &Place, format: u32, entries: u32) {
     let count = format!("log entries                  {entries}\n");
     assert!(verified.contains(&count), "{verified}");
 
+    // The version that wrote the directory can restore it.
+    let manifest = format!("\"data_format\":{format},");
+    let backup = std::fs::read(place.path(BACKUP)).unwrap();
+    let is_for_it = |window: &[u8]| window == manifest.as_bytes();
+    assert!(backup.windows(manifest.len()).any(is_for_it));
+
     // Interrupted before its end, it is done again.
+    let unfinished = place.path("data/unfinished");
+    assert!(!unfinished.exists());
+    std::fs::write(&unfinished, "repair-indexes\n").unwrap();
     std::fs::write(
         place.path("data/node"),
         format!("format = {format}\ndomain = \"a.example\"\n"),
@@ -90,6 +99,8 @@ async fn bring_up_to_date(place: &Place, format: u32, entries: u32) {
     );
     program.kill();
     assert!(std::fs::read_to_string(place.path("data/node")).unwrap() == stamp);
+    assert!(!unfinished.exists());
+    place.ok(&["verify"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

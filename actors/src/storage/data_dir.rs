@@ -132,6 +132,8 @@ impl DataDir {
     pub fn open(path: &Path, domain: &Domain) -> Result<Self, DataDirError> {
         let data_dir = Self::open_to_repair(path, domain)?;
         match data_dir.unfinished()? {
+            // They are rebuilt whenever an older format is brought up to date.
+            Some(Unfinished::RepairIndexes) if data_dir.is_older() => Ok(data_dir),
             Some(unfinished) => Err(DataDirError::Unfinished {
                 path: path.to_owned(),
                 unfinished,
@@ -232,9 +234,9 @@ impl DataDir {
         self.format.is_some_and(|format| format < FORMAT)
     }
 
-    /// Whether it was written before there was a mark beside the database (format 1).
-    pub fn is_without_mark(&self) -> bool {
-        self.format == Some(1)
+    /// The format that it had when it was taken into use; this program's for a new one.
+    pub fn format(&self) -> u32 {
+        self.format.unwrap_or(FORMAT)
     }
 
     /// The directory itself, in which the store is.
