@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use antiphon_actors::backup::{self, MakeError, Manifest};
 use antiphon_actors::clock::Clock;
@@ -36,7 +36,8 @@ pub enum StoreError {
     },
 }
 
-/// Opens the store. One in an older format is backed up first, into the data directory itself.
+/// Opens the store. One in an older format is backed up first, into the data directory itself, and its
+/// indexes are written anew.
 pub async fn open(
     data_dir: &DataDir,
     config: &Config,
@@ -45,11 +46,6 @@ pub async fn open(
     if !data_dir.is_older() {
         return Ok(Storage::open(data_dir.path(), config.cache_mib)?);
     }
-    tracing::warn!(
-        format = FORMAT,
-        "the data directory has an older format: it is backed up, and its indexes are written anew, \
-         which takes a minute or two for a million certificates"
-    );
     // What older formats have, this program reads: format 1 has no mark, and the entries of the log
     // in formats 1 and 2 are not packed. Only what is derived from the log is written anew.
     let storage = if data_dir.format() == 1 {
@@ -57,6 +53,12 @@ pub async fn open(
     } else {
         Storage::open(data_dir.path(), config.cache_mib)?
     };
+    verify::check_sources(&storage)?;
+    tracing::warn!(
+        format = FORMAT,
+        "the data directory has an older format: it is backed up, and its indexes are written anew, \
+         which takes a minute or two for a million certificates"
+    );
     let name = format!("before-format-{FORMAT}.backup");
     let path = data_dir.path().join(name);
     back_up(&storage, &path, data_dir.format(), config, clock)
@@ -65,7 +67,8 @@ pub async fn open(
             path: path.clone(),
             error,
         })?;
-    // Until its end, older versions cannot use it either, unless they rebuild the indexes.
+    // Until its end, older versions cannot use it either, unless they rebuild the indexes. (Nor can
+    // this one after its end and before the last line here, where one needless repair is asked for.)
     data_dir.begin(Unfinished::RepairIndexes)?;
     verify::rebuild_indexes(&storage).await?;
     data_dir.stamp(&config.domain)?;
@@ -81,7 +84,7 @@ pub async fn open(
 /// For the version that wrote `data_format`, and without the private key, which stays where it is.
 async fn back_up(
     storage: &Storage,
-    path: &PathBuf,
+    path: &Path,
     data_format: u32,
     config: &Config,
     clock: &dyn Clock,
@@ -95,12 +98,16 @@ async fn back_up(
     };
     let snapshot = storage.snapshot().await?;
     let snapshot = snapshot.ok_or_else(|| io::Error::other("another backup is being made"))?;
+    // One that was made before stays until this one is whole.
+    let unfinished = path.with_extension("unfinished");
     let file = OpenOptions::new()
         .create(true)
         .truncate(true)
         .write(true)
         .mode(0o600)
-        .open(path)?;
+        .open(&unfinished)?;
     backup::make(snapshot, &manifest, None, io::BufWriter::new(&file))?;
-    Ok(file.sync_all()?)
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    Ok(std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?)
 }

@@ -106,11 +106,15 @@ pub fn verify(storage: &Storage, domain: &Domain, keys: Option<&Path>) -> Report
     report
 }
 
-/// Writes all indexes anew, from what they are derived from: the log and the users. Where one of
-/// these cannot be read, nothing is changed.
-pub async fn rebuild_indexes(storage: &Storage) -> Result<(), StorageError> {
+/// Whether all that indexes are derived from can be read: the log and the users. To be asked before
+/// anything is changed.
+pub fn check_sources(storage: &Storage) -> Result<(), StorageError> {
     cert_registry::check_entries(storage)?;
-    accounts::check_users(storage)?;
+    accounts::check_users(storage)
+}
+
+/// Writes all indexes anew, from what they are derived from.
+pub async fn rebuild_indexes(storage: &Storage) -> Result<(), StorageError> {
     cert_registry::rebuild_indexes(storage).await?;
     accounts::rebuild_indexes(storage).await
 }

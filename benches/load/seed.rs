@@ -158,6 +158,7 @@ async fn seed(data: &Path, wanted: Wanted) -> Seeded {
             logged.unwrap().unwrap();
         }
     }
+    assert_eq!(progress.position(), users * certs_each);
     progress.finish_and_clear();
     drop(registry);
     arbiter.stop();

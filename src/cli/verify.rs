@@ -29,6 +29,7 @@ pub(super) fn repair_indexes(config: &Config, json: bool) -> Result<ExitCode, Cl
             return Err(CliError::OlderFormat(config.data_dir.clone()));
         }
         let storage = Storage::open_without_mark(data_dir.path(), config.cache_mib)?;
+        verify::check_sources(&storage)?;
         data_dir.begin(Unfinished::RepairIndexes)?;
         verify::rebuild_indexes(&storage).await?;
         data_dir.finish()?;

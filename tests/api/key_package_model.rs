@@ -56,7 +56,11 @@ async fn a_pool_is_what_a_plain_list_says() {
         (random >> 11) % bound
     };
     let clock = ManualClock::at(Timestamp::from_secs(system_now()));
-    let settings = [("key_packages.claims_per_minute", "0")];
+    let settings = [
+        ("key_packages.claims_per_minute", "0"),
+        ("key_packages.per_client", "5"),
+        ("key_packages.low_watermark", "1"),
+    ];
     let mut node = TestNode::with(&settings, Arc::new(clock.clone())).await;
     node.api.register("alice").await;
     node.api.register("bob").await;
@@ -74,8 +78,13 @@ async fn a_pool_is_what_a_plain_list_says() {
             0..=6 => {
                 let bytes = fresh.sign(&key);
                 let response = node.api.publish(&phone, &[bytes.clone()]).await;
-                assert_eq!(response.status(), StatusCode::CREATED);
-                model.one_time.push((suite, until, bytes));
+                let taking_room = model.one_time.iter().filter(|(_, until, _)| now <= *until);
+                if taking_room.count() < 5 {
+                    assert_eq!(response.status(), StatusCode::CREATED);
+                    model.one_time.push((suite, until, bytes));
+                } else {
+                    assert_eq!(response.status(), StatusCode::CONFLICT);
+                }
             }
             7..=13 => {
                 let wanted = (below(2) == 0).then_some(suite);

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use antiphon_actors::storage::{Space, Storage, WriteSet};
 use serde_json::Value;
 
 use super::program::Place;
@@ -91,6 +92,7 @@ async fn bring_up_to_date(place: &Place, format: u32, entries: u32) {
         format!("format = {format}\ndomain = \"a.example\"\n"),
     )
     .unwrap();
+    forget_half(place).await;
     let program = place.start();
     assert!(
         place.log().contains("brought to a newer format"),
@@ -101,6 +103,45 @@ async fn bring_up_to_date(place: &Place, format: u32, entries: u32) {
     assert!(std::fs::read_to_string(place.path("data/node")).unwrap() == stamp);
     assert!(!unfinished.exists());
     place.ok(&["verify"]);
+}
+
+/// What an interruption leaves of an index.
+async fn forget_half(place: &Place) {
+    let storage = Storage::open(&place.data(), 8).unwrap();
+    let mut writes = WriteSet::new();
+    for space in [Space::SessionCertIndex, Space::Sessions] {
+        for found in storage.scan_bytes(space, &[]).step_by(2) {
+            writes.remove(space, &found.unwrap().0);
+        }
+    }
+    assert!(!writes.is_empty());
+    storage.commit(writes).await.unwrap();
+    storage.close().unwrap();
+}
+
+/// Where the log cannot be read, nothing is changed, and the version before can go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_format_that_cannot_be_read_is_left_as_it_is() {
+    let place = old_place();
+    let storage = Storage::open(&place.data(), 8).unwrap();
+    let (number, mut entry) = storage
+        .scan_bytes(Space::LogEntries, &[])
+        .nth(2)
+        .unwrap()
+        .unwrap();
+    entry.truncate(entry.len() - 1);
+    let mut writes = WriteSet::new();
+    writes.put_bytes(Space::LogEntries, &number, entry);
+    storage.commit(writes).await.unwrap();
+    storage.close().unwrap();
+
+    let stamp = std::fs::read(place.path("data/node")).unwrap();
+    for command in ["serve", "verify"] {
+        let line = place.fails(&[command], 1);
+        assert!(line.contains("LogEntries"), "{line}");
+    }
+    assert_eq!(std::fs::read(place.path("data/node")).unwrap(), stamp);
+    assert!(!place.path("data/unfinished").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,23 @@ async fn a_second_process_is_refused() {
     let _program = place.start();
     let line = place.fails(&SERVE, 1);
     assert!(line.contains("in use by another process"), "{line}");
+}
+
+/// The allocator gives memory back, and is set up as `.cargo/config.toml` says (decision 18).
+#[test]
+fn memory_is_jemallocs() {
+    let program = env!("CARGO_BIN_EXE_antiphon");
+    let found = Command::new("grep")
+        .args(["-qF", "narenas:2,dirty_decay_ms:100", program])
+        .status();
+    assert!(found.unwrap().success());
+    // Nobody else knows that variable.
+    let version = Command::new(program)
+        .arg("--version")
+        .env("MALLOC_CONF", "no_such_setting:1")
+        .output();
+    let said = String::from_utf8(version.unwrap().stderr).unwrap();
+    assert!(said.contains("<jemalloc>"), "{said}");
 }
 
 #[test]

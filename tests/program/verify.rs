@@ -20,7 +20,11 @@ async fn filled() -> Place {
     for name in ["alice", "bob"] {
         api.register(name).await;
     }
-    let alice = api.trust("alice", "phone", &key).await;
+    let mut alice = api.trust("alice", "phone", &key).await;
+    // More than the index has in one record.
+    for _ in 0..20 {
+        alice.id_cert = api.renew(&alice, "phone", &key).await;
+    }
     let ended = api.trust("alice", "lost", &ClientKey::p256()).await;
     let bob = api.trust("bob", "laptop", &ClientKey::p256()).await;
     assert_eq!(api.end(&ended).await, 204);

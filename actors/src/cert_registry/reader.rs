@@ -100,8 +100,9 @@ impl CertReader {
         let has = |cert: &LiveCert| timeline.cert(cert.sequence).is_some();
         if is_now && !certs.iter().all(has) {
             let certs = certs.iter();
-            let certs = certs.map(|cert| KeptCert::new(cert.sequence, &cert.der));
-            let timeline = timeline.with_certs(certs.collect::<Result<_, _>>()?);
+            // One that is too long is read each time.
+            let certs = certs.filter_map(|cert| KeptCert::new(cert.sequence, &cert.der).ok());
+            let timeline = timeline.with_certs(certs.collect());
             self.timelines.keep(user, Arc::new(timeline));
         } else if !is_kept {
             self.timelines.keep(user, timeline);

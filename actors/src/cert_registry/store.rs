@@ -142,12 +142,16 @@ impl Store {
 
     /// Refuses a session that has ended or never was.
     pub(super) fn check_is_live(&self, session: SessionRef) -> Result<(), RegistryError> {
+        match self.last_step(session)?.change {
+            Change::Cert { .. } => Ok(()),
+            Change::Ended => Err(RegistryError::NoSuchSession),
+        }
+    }
+
+    fn last_step(&self, session: SessionRef) -> Result<Step, RegistryError> {
         let last = self.last_run(&session.key())?;
         let last = last.and_then(|(_, run)| run.steps().last().copied());
-        match last.map(|step| step.change) {
-            Some(Change::Cert { .. }) => Ok(()),
-            Some(Change::Ended) | None => Err(RegistryError::NoSuchSession),
-        }
+        last.ok_or(RegistryError::NoSuchSession)
     }
 
     /// The live session of `user` that has this ID.
@@ -169,9 +173,7 @@ impl Store {
         &self,
         session: SessionRef,
     ) -> Result<ActorCert, RegistryError> {
-        let last = self.last_run(&session.key())?;
-        let last = last.and_then(|(_, run)| run.steps().last().copied());
-        let sequence = last.ok_or(RegistryError::NoSuchSession)?.sequence;
+        let sequence = self.last_step(session)?.sequence;
         ActorCert::from_der(&self.cert(sequence)?)
             .map_err(|_| RegistryError::DamagedEntry(sequence))
     }

@@ -13,7 +13,8 @@ use rand_core::OsRng;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::store::{Entry, Store, canonical};
+use super::store::{Change, Entry, Run, Step, Store, canonical};
+use super::timelines::Timeline;
 use super::*;
 use crate::clock::{Clock as _, ManualClock};
 use crate::storage::{Record as _, Space};
@@ -373,6 +374,29 @@ async fn a_history_too_long_to_keep_is_read_from_the_log() {
         }
     }
     running.stop();
+}
+
+/// A run may have steps that are not on disk yet: nobody sees those.
+#[test]
+fn a_timeline_ends_where_it_says() {
+    let step = |sequence| Step {
+        sequence,
+        at: START,
+        change: Change::Cert {
+            not_before: START,
+            not_after: START + DAY,
+        },
+    };
+    let mut run = Run::of(step(5));
+    assert!(run.add(step(6)) && run.add(step(8)));
+    for (as_of, newest) in [(4, None), (5, Some(5)), (7, Some(6)), (8, Some(8))] {
+        assert_eq!(run.newest(START, as_of), newest.map(step));
+        let runs = [Ok((1, run.to_bytes().unwrap()))].into_iter();
+        let timeline = Timeline::gather(as_of, runs).unwrap().unwrap();
+        let found = timeline.in_force(Timestamp::from_secs(START)).unwrap();
+        let sequences = found.iter().map(|(_, step)| step.sequence);
+        assert_eq!(sequences.collect::<Vec<_>>(), Vec::from_iter(newest));
+    }
 }
 
 /// Asserts that these are a user's certificates, one for each second from the start on.

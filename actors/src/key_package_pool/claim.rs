@@ -45,6 +45,7 @@ impl KeyPackagePool {
             if rack.cert != cert.sequence {
                 continue;
             }
+            self.pools.expire(cert.session, now);
             let suites = suites.iter().copied();
             let suites: Vec<_> = suites.filter(|suite| rack.has_suite(*suite)).collect();
             let oldest = match spent_for {
@@ -56,7 +57,7 @@ impl KeyPackagePool {
             };
             if let Some(oldest) = oldest {
                 packages.push(oldest.bytes);
-                taken.push((cert.session, (oldest.suite, oldest.front)));
+                taken.push((cert.session, oldest.suite, oldest.front));
             } else if let Some(package) = self.store.last_resort(cert.session, &suites, now)? {
                 packages.push(package);
             }
@@ -67,8 +68,8 @@ impl KeyPackagePool {
         self.store.remember(claim, &packages, now, &mut writes)?;
         let one_time = taken.len() as u64;
         self.budgets.note(claim.asker, claim.user, one_time, now);
-        for (session, front) in taken {
-            self.pools.note_taken(session, front, now);
+        for (session, suite, front) in taken {
+            self.pools.note_taken(session, suite, front);
         }
         Ok((writes, packages))
     }

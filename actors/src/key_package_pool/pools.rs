@@ -8,7 +8,7 @@ use antiphon_protocol::{CipherSuite, Timestamp};
 
 use crate::cert_registry::SessionRef;
 
-/// Of more sessions than this nothing is remembered.
+/// With more sessions than this all are forgotten.
 const MANY: usize = 4096;
 
 /// What is remembered, by session.
@@ -52,10 +52,17 @@ impl Pools {
         front.copied().unwrap_or(0)
     }
 
-    /// What is left, if that is known and none of it has expired.
-    pub(super) fn left(&self, session: SessionRef, now: Timestamp) -> Option<Left> {
-        let left = self.0.get(&session)?.left?;
-        (now <= left.until).then_some(left)
+    /// Forgets what is left once some of it has expired. Before anything is removed that has: a clock
+    /// that is set back does not bring it back.
+    pub(super) fn expire(&mut self, session: SessionRef, now: Timestamp) {
+        if let Some(pool) = self.0.get_mut(&session) {
+            pool.left = pool.left.filter(|left| now <= left.until);
+        }
+    }
+
+    /// What is left, if that is known.
+    pub(super) fn left(&self, session: SessionRef) -> Option<Left> {
+        self.0.get(&session)?.left
     }
 
     /// Takes note of what is left. As all that is noted, only once it is certain to happen.
@@ -64,20 +71,12 @@ impl Pools {
     }
 
     /// Takes note of a one-time package that is given out, and of where its suite begins without it.
-    pub(super) fn note_taken(
-        &mut self,
-        session: SessionRef,
-        (suite, front): (CipherSuite, u64),
-        now: Timestamp,
-    ) {
+    pub(super) fn note_taken(&mut self, session: SessionRef, suite: CipherSuite, front: u64) {
         let pool = self.pool(session);
         pool.fronts.insert(suite, front);
-        // Packages that have expired go with the one that is taken.
-        let left = pool.left.filter(|left| now <= left.until);
-        pool.left = left.map(|left| Left {
-            count: left.count.saturating_sub(1),
-            ..left
-        });
+        if let Some(left) = &mut pool.left {
+            left.count = left.count.saturating_sub(1);
+        }
     }
 
     /// Forgets a session whose packages go.

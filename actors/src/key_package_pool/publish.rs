@@ -23,7 +23,8 @@ impl Handler<Publish> for KeyPackagePool {
         self.with_cert(session, move |pool, current| {
             let (mut rack, mut writes) = pool.rack(session, cert, current)?;
             let now = pool.clock.now();
-            let mut left = match pool.pools.left(session, now) {
+            pool.pools.expire(session, now);
+            let mut left = match pool.pools.left(session) {
                 Some(left) => left,
                 // All that were there go, with the certificate that they carry.
                 None if !writes.is_empty() => Left::NOTHING,

@@ -314,7 +314,7 @@ impl Store {
         now: Timestamp,
         writes: &mut WriteSet,
     ) -> Result<Option<Taken>, StorageError> {
-        let mut oldest: Option<(u64, Taken)> = None;
+        let mut oldest: Option<(u64, Vec<u8>, Taken)> = None;
         for suite in suites {
             let [from, to] = [pools.front(session, *suite), u64::MAX]
                 .map(|number| one_time_key(session, *suite, number));
@@ -331,20 +331,19 @@ impl Store {
                 } else if !package.is_valid(now) {
                     first.get_or_insert(number);
                 } else {
-                    if oldest.as_ref().is_none_or(|(before, _)| number < *before) {
+                    if oldest.as_ref().is_none_or(|(before, ..)| number < *before) {
                         let taken = Taken {
                             bytes: package.bytes,
                             suite: *suite,
-                            front: first.unwrap_or(number + 1),
+                            front: first.unwrap_or(number.saturating_add(1)),
                         };
-                        oldest = Some((number, taken));
+                        oldest = Some((number, key, taken));
                     }
                     break;
                 }
             }
         }
-        Ok(oldest.map(|(number, taken)| {
-            let key = one_time_key(session, taken.suite, number);
+        Ok(oldest.map(|(_, key, taken)| {
             writes.remove(Space::OneTimePackages, &key);
             taken
         }))

@@ -48,8 +48,8 @@ impl KeyPackagePool {
             };
             let cert = self.certs.live_cert_of(*session)?;
             if cert.is_some_and(|cert| cert.sequence == rack.cert) {
-                let left = self.store.prune(*session, &rack, now, &mut writes)?;
-                self.pools.note_left(*session, left);
+                self.pools.expire(*session, now);
+                self.store.prune(*session, &rack, now, &mut writes)?;
             } else {
                 self.store.clear(*session, &mut writes)?;
                 self.pools.forget(*session);

@@ -34,7 +34,7 @@ use files::{create_private, sync_directory};
 pub use open::OpenError;
 use pending::{Merged, Pending};
 pub use record::{Record, RecordError};
-pub(crate) use record::{decode_fields, decode_short, encode_fields, encode_short};
+pub(crate) use record::{decode_fields, encode_fields};
 use shield::{Shielded, shielded};
 use snapshot::Past;
 pub use snapshot::{RawRecord, Snapshot};

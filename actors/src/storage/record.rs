@@ -16,10 +16,13 @@ const SHORT: Configuration<LittleEndian, Varint, Limit<LONGEST>> =
     bincode::config::standard().with_limit();
 
 /// A kind of value in the store. A change of its fields is a new version, and [`Record::upgrade`]
-/// reads the old ones for ever.
+/// reads the old ones for ever; but not of what is derived, which is written anew.
 pub trait Record: Serialize + DeserializeOwned {
     /// The version written.
     const VERSION: u8;
+
+    /// Whether it is mostly small numbers, and encoded so that these are short.
+    const IS_SHORT: bool = false;
 
     /// Reads the fields as written by the older `version`; kinds with one version have none.
     fn upgrade(version: u8, _fields: &[u8]) -> Result<Self, RecordError> {
@@ -29,14 +32,24 @@ pub trait Record: Serialize + DeserializeOwned {
     /// The record as stored.
     fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
         let mut bytes = vec![Self::VERSION];
-        encode_fields(self, &mut bytes)?;
+        if Self::IS_SHORT {
+            encode(self, &mut bytes, SHORT)?;
+        } else {
+            encode_fields(self, &mut bytes)?;
+        }
         Ok(bytes)
     }
 
     /// The record that is stored as `bytes`.
     fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
-            Some((version, fields)) if *version == Self::VERSION => decode_fields(fields),
+            Some((version, fields)) if *version == Self::VERSION => {
+                if Self::IS_SHORT {
+                    decode(fields, SHORT)
+                } else {
+                    decode_fields(fields)
+                }
+            }
             Some((version, fields)) => Self::upgrade(*version, fields),
             None => Err(RecordError::Fields("no bytes".to_owned())),
         }
@@ -54,19 +67,6 @@ pub(crate) fn encode_fields<R: Serialize>(
 /// Reads the fields of a record, which are all that there is.
 pub(crate) fn decode_fields<R: DeserializeOwned>(fields: &[u8]) -> Result<R, RecordError> {
     decode(fields, BINCODE)
-}
-
-/// The same as [`encode_fields`] for a record that is mostly small numbers.
-pub(crate) fn encode_short<R: Serialize>(
-    record: &R,
-    bytes: &mut Vec<u8>,
-) -> Result<(), RecordError> {
-    encode(record, bytes, SHORT)
-}
-
-/// Reads what [`encode_short`] has written.
-pub(crate) fn decode_short<R: DeserializeOwned>(fields: &[u8]) -> Result<R, RecordError> {
-    decode(fields, SHORT)
 }
 
 fn encode<R: Serialize>(

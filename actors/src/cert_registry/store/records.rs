@@ -53,6 +53,7 @@ pub(in crate::cert_registry) enum Change {
     Ended,
 }
 
+/// As a record by itself only a certificate of the server.
 impl Record for Change {
     const VERSION: u8 = 1;
 }

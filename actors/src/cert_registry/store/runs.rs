@@ -5,10 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::records::Change;
-use crate::storage::{Record, RecordError, decode_short, encode_short};
+use crate::storage::Record;
 
-/// How many steps are in a full run. Each step but the first writes its run anew.
-const FULL: usize = 16;
+/// How many steps are in a full run. Each step but the first writes its run anew. In tests of this
+/// crate a run is soon full, so that sessions have several.
+const FULL: usize = if cfg!(test) { 3 } else { 16 };
 
 /// An entry of the log about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +49,12 @@ impl Step {
 }
 
 impl Run {
-    pub(super) fn of(step: Step) -> Self {
+    pub(in crate::cert_registry) fn of(step: Step) -> Self {
         Self(vec![step])
     }
 
     /// Adds a step, unless the run is full.
-    pub(super) fn add(&mut self, step: Step) -> bool {
+    pub(in crate::cert_registry) fn add(&mut self, step: Step) -> bool {
         let is_full = self.0.len() >= FULL;
         if !is_full {
             self.0.push(step);
@@ -76,20 +77,7 @@ impl Run {
 impl Record for Run {
     /// Version 1 was one step.
     const VERSION: u8 = 2;
-
-    fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
-        let mut bytes = vec![Self::VERSION];
-        encode_short(self, &mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
-        match bytes.split_first() {
-            Some((&Self::VERSION, fields)) => decode_short(fields),
-            Some((version, _)) => Err(RecordError::Version(*version)),
-            None => Err(RecordError::Fields("no bytes".to_owned())),
-        }
-    }
+    const IS_SHORT: bool = true;
 }
 
 // The numbers wrap, so that whatever is in a certificate comes back as it was.
