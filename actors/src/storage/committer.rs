@@ -216,8 +216,9 @@ fn run(disk: &mut Disk, waiting: &mpsc::Receiver<Order>, has_failed: &AtomicBool
         let mut changes = Changes::new();
         let mut waiters = Vec::new();
         let mut newest = 0;
-        for mut order in iter::once(first).chain(waiting.try_iter()) {
-            changes.append(&mut order.changes);
+        for order in iter::once(first).chain(waiting.try_iter()) {
+            // Not `append`, which builds the whole map anew for each.
+            changes.extend(order.changes);
             newest = order.number;
             waiters.push(order.done);
         }
