@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use antiphon_protocol::{IdCsr, KeyPackage};
+use argon2::{Argon2, Block};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 
 use super::measure::{self, Load, Script};
 use super::process::Watch;
 use super::static_server::Static;
+use crate::support::PASSWORD;
 
 /// One of them, with what it takes to measure it.
 pub enum Floor {
@@ -23,6 +25,8 @@ pub enum Floor {
     Fdatasync(PathBuf),
     /// This CSR parsed and verified, and one signature of P-256 made, on one core.
     VerifyAndSign(Vec<u8>),
+    /// The same after a password was hashed, with Argon2id as a node does.
+    HashAndSign(Vec<u8>),
     /// These KeyPackages parsed and validated by openmls, on one core.
     Validate(Vec<Vec<u8>>),
 }
@@ -43,13 +47,14 @@ impl Floor {
             Self::Static(_) => "static handler",
             Self::Fdatasync(_) => "fdatasync",
             Self::VerifyAndSign(_) => "CSR verified + signature, one core",
+            Self::HashAndSign(_) => "password hash, CSR verified + signature, one core",
             Self::Validate(_) => "openmls validate, one core",
         }
     }
 
     /// Whether it is a loop on one core, so that one core's share of the node is what compares.
     pub fn is_per_core(&self) -> bool {
-        matches!(self, Self::VerifyAndSign(_) | Self::Validate(_))
+        !matches!(self, Self::Static(_) | Self::Fdatasync(_))
     }
 
     /// Of servers under the same load as the node.
@@ -57,7 +62,8 @@ impl Floor {
         match self {
             Self::Static(server) => answers(server, load),
             Self::Fdatasync(folder) => alone(fdatasync(folder)),
-            Self::VerifyAndSign(csr) => alone(verify_and_sign(csr)),
+            Self::VerifyAndSign(csr) => alone(verify_and_sign(csr, || ())),
+            Self::HashAndSign(csr) => alone(hash_and_sign(csr)),
             Self::Validate(packages) => alone(validate(packages)),
         }
     }
@@ -111,13 +117,27 @@ fn fdatasync(folder: &Path) -> f64 {
 }
 
 /// A certificate's signature covers about 400 bytes.
-fn verify_and_sign(csr: &[u8]) -> f64 {
+fn verify_and_sign(csr: &[u8], mut before: impl FnMut()) -> f64 {
     let signer = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     let random = SystemRandom::new();
     per_second(|| {
+        before();
         let csr = IdCsr::from_der(csr).unwrap();
         black_box(csr.verify().unwrap());
         black_box(signer.sign(&random, &[7; 400]).unwrap());
+    })
+}
+
+/// In memory that is kept, as a node keeps it.
+fn hash_and_sign(csr: &[u8]) -> f64 {
+    let argon2 = Argon2::default();
+    let mut memory = vec![Block::default(); argon2.params().block_count()];
+    verify_and_sign(csr, || {
+        let (salt, mut hash) = ([7; 16], [0; 32]);
+        argon2
+            .hash_password_into_with_memory(PASSWORD.as_bytes(), &salt, &mut hash, &mut memory)
+            .unwrap();
+        black_box(hash);
     })
 }
 

@@ -94,7 +94,8 @@ fn floor(target: &mut Target, scenario: Scenario) -> Floor {
             Floor::Static(Static::start(&body, target.folder()))
         }
         Scenario::Claim => Floor::Fdatasync(target.folder().to_owned()),
-        Scenario::Trust | Scenario::Rotate => Floor::VerifyAndSign(target.people().csr()),
+        Scenario::Trust => Floor::HashAndSign(target.people().csr()),
+        Scenario::Rotate => Floor::VerifyAndSign(target.people().csr()),
         Scenario::Publish => Floor::Validate(target.people().samples()),
     }
 }
