@@ -1,14 +1,12 @@
 //! Opening the store of a data directory, and bringing older ones up to date.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use antiphon_actors::backup::{self, MakeError, Manifest};
 use antiphon_actors::clock::Clock;
 use antiphon_actors::storage::{
-    DataDir, DataDirError, FORMAT, OpenError, Storage, StorageError, Unfinished,
+    DataDir, DataDirError, FORMAT, OpenError, Storage, StorageError, Unfinished, fill_durably,
 };
 use antiphon_actors::verify;
 
@@ -98,16 +96,8 @@ async fn back_up(
     };
     let snapshot = storage.snapshot().await?;
     let snapshot = snapshot.ok_or_else(|| io::Error::other("another backup is being made"))?;
-    // One that was made before stays until this one is whole.
-    let unfinished = path.with_extension("unfinished");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&unfinished)?;
-    backup::make(snapshot, &manifest, None, io::BufWriter::new(&file))?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path)?;
-    Ok(std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?)
+    fill_durably(path, |file| {
+        backup::make(snapshot, &manifest, None, io::BufWriter::new(file))?;
+        Ok(())
+    })
 }

@@ -24,10 +24,19 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
 
 /// Writes a file of mode 0600 that is there whole or not at all, whenever the power goes.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fill_durably(path, |file| file.write_all(bytes))
+}
+
+/// The same with whatever is written by `write`. A file that is there already stays until the new one
+/// is whole.
+pub fn fill_durably<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     let temporary = path.with_extension("new");
     // What an interrupted attempt left behind.
     match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
     let mut file = OpenOptions::new()
@@ -35,13 +44,11 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .write(true)
         .mode(0o600)
         .open(&temporary)?;
-    file.write_all(bytes)?;
+    write(&mut file)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
-    match path.parent() {
-        Some(parent) => sync_directory(parent),
-        None => Ok(()),
-    }
+    path.parent().map_or(Ok(()), sync_directory)?;
+    Ok(())
 }
 
 /// Tries something that others are just about to make possible up to `times` times, 10 ms apart:

@@ -183,6 +183,7 @@ int fsync(int fd) {
 
 int fdatasync(int fd) {
     REAL(fdatasync);
+    /* A slow disk is what is wanted; there is nothing to wait for. */
     if (slow && path_of(fd)) usleep((useconds_t)slow);
     SYNC_CHANGE(fd, real(fd), DATASYNC);
 }
