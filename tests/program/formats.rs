@@ -1,8 +1,8 @@
 //! Data directories of other versions.
 //!
 //! `format-N.tar.gz` was written by the last version that wrote format N: the user alice (an
-//! administrator), and two server keys; in format 2 also a session of hers, renewed once; in format 3 a
-//! session renewed twice, and one that has ended.
+//! administrator), and two server keys; in format 2 also a session of hers, renewed once; in
+//! formats 3 and 4 a session renewed twice or twenty times, and one that has ended.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -14,13 +14,14 @@ use serde_json::Value;
 use super::program::Place;
 use crate::support::ClientKey;
 
-const BACKUP: &str = "data/before-format-4.backup";
+const BACKUP: &str = "data/before-format-5.backup";
 
 /// What is in each: the archive, its format, and how many entries its log has.
-const OLDER: [(&str, u32, u32); 3] = [
+const OLDER: [(&str, u32, u32); 4] = [
     ("format-1.tar.gz", 1, 2),
     ("format-2.tar.gz", 2, 4),
     ("format-3.tar.gz", 3, 7),
+    ("format-4.tar.gz", 4, 25),
 ];
 
 fn old_place() -> Place {
@@ -65,7 +66,7 @@ async fn bring_up_to_date(place: &Place, format: u32, entries: u32) {
     check(place).await;
     let stamp = std::fs::read_to_string(place.path("data/node")).unwrap();
     assert!(
-        stamp.starts_with("format = 4\ndomain = \"a.example\"\n"),
+        stamp.starts_with("format = 5\ndomain = \"a.example\"\n"),
         "{stamp}"
     );
     let mode = std::fs::metadata(place.path(BACKUP))
@@ -155,7 +156,7 @@ async fn verify_brings_an_older_format_up_to_date_too() {
 #[test]
 fn a_newer_format_is_refused_with_the_version_it_needs() {
     let place = old_place();
-    let newer = "format = 5\ndomain = \"a.example\"\nwritten_by = \"9.8.7\"\n";
+    let newer = "format = 6\ndomain = \"a.example\"\nwritten_by = \"9.8.7\"\n";
     std::fs::write(place.path("data/node"), newer).unwrap();
     for command in ["serve", "verify", "repair-indexes", "compact"] {
         let line = place.fails(&[command], 1);

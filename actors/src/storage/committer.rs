@@ -1,31 +1,47 @@
-//! The committer: one thread that writes what was decided and makes it durable, for everybody who
-//! waits, at once.
+//! The committer: one thread that makes durable what was decided, for everybody who waits, at once.
+//!
+//! What is decided is seen by readers at once, is then put into the journal, whereupon those who
+//! decided it are answered, and then into the database ([`super::applier`]).
 
-use std::convert::Infallible;
-use std::fs::File;
 use std::io;
-use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sled::Transactional as _;
-use sled::transaction::TransactionError;
 use tokio::sync::oneshot;
 
+use super::applier::{Applier, Batch, Database};
+use super::journal::Journal;
 use super::mark::{Mark, MarkFile};
 use super::pending::{Changes, Pending};
 use super::shield::{Trouble, is_somebody_stuck, let_go, shielded};
 use super::snapshot::Past;
 use super::{StorageError, WriteSet};
 
+/// How many bytes of changes go into the journal at once, and are waited for together.
+const AT_ONCE: usize = 1024 * 1024;
+
+type Done = oneshot::Sender<Result<(), StorageError>>;
+
 /// A commit on its way.
 struct Order {
     number: u64,
     changes: Changes,
-    done: oneshot::Sender<Result<(), StorageError>>,
+    /// About how many bytes these have.
+    size: usize,
+    waits_for: Goal,
+    done: Done,
+}
+
+/// What somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// That it is on disk.
+    Durable,
+    /// That it is in the database, on disk there, with all that was before.
+    Settled,
 }
 
 /// How those who commit send their orders: in the order of their numbers.
@@ -47,17 +63,14 @@ pub(super) struct Committer {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Where commits go.
+/// What the threads have of the store.
 #[derive(Debug)]
 pub(super) struct Disk {
-    pub(super) db: sled::Db,
+    pub(super) database: Database,
     pub(super) pending: Arc<Pending>,
     /// For the snapshot in progress, if there is one.
     pub(super) past: Arc<Mutex<Option<Past>>>,
-    /// The tree beside the records that counts the commits.
-    pub(super) counter: sled::Tree,
-    /// The file that holds every tree of `db`.
-    pub(super) log_file: File,
+    pub(super) journal: Journal,
     pub(super) mark_file: MarkFile,
     pub(super) mark: Mark,
 }
@@ -65,75 +78,61 @@ pub(super) struct Disk {
 /// What the watchdog writes, beside the counter.
 const WATCHDOG: &[u8] = b"watchdog";
 
-/// Where the counter stands in its tree.
-pub(super) const COMMITS: &[u8] = b"commits";
+/// Where commits become durable.
+#[derive(Debug)]
+struct Writer {
+    journal: Journal,
+    mark_file: MarkFile,
+    mark: Mark,
+}
 
-impl Disk {
-    /// Puts changes into the database with the count of this commit, all of it or nothing.
-    ///
-    /// One transaction over both trees, so that sled seals, and then writes, once: a batch and a
-    /// counter by themselves were two writes, each of which the disk waited for.
-    fn apply(&mut self, changes: &Changes) -> Result<(), Trouble> {
-        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(past) = past.as_mut() {
-            past.remember(&self.db, changes)?;
-        }
-        self.mark.commits += 1;
-        let commits = self.mark.commits.to_be_bytes();
-        shielded(|| {
-            let trees = (&*self.db, &self.counter);
-            let applied = trees.transaction(|(records, counter)| {
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => records.insert(key.as_slice(), value)?,
-                        None => records.remove(key.as_slice())?,
-                    };
-                }
-                counter.insert(COMMITS, &commits)?;
-                Ok(())
-            });
-            applied.map_err(|error: TransactionError<Infallible>| match error {
-                TransactionError::Storage(error) => error,
-                TransactionError::Abort(never) => match never {},
-            })?;
-            // A page that has grown or shrunk too much is split or merged by whoever comes to it
-            // next. Were that a reader after a write has failed, sled would refuse it, too.
-            for key in changes.keys() {
-                self.db.contains_key(key)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Makes everything that was applied durable: written, fsync'ed and marked.
-    fn sync(&mut self) -> io::Result<()> {
-        let flushed = shielded(|| self.db.flush());
-        flushed.map_err(|trouble| io::Error::other(trouble.to_string()))?;
-        // `flush` ends in `sync_file_range`, which leaves the data in the disk's cache.
-        self.log_file.sync_data()?;
-        self.mark_file.write(&self.mark)
+impl Writer {
+    /// Puts changes on disk; returns the number of this commit.
+    fn write(&mut self, changes: &Changes) -> io::Result<u64> {
+        let commits = self.mark.commits + 1;
+        self.journal.append(commits, changes)?;
+        self.mark.commits = commits;
+        self.mark_file.write(&self.mark)?;
+        Ok(commits)
     }
 }
 
+/// What comes of a commit, later.
+type Outcome = oneshot::Receiver<Result<(), StorageError>>;
+
 impl Committer {
     /// Starts the threads.
-    pub(super) fn start(mut disk: Disk) -> io::Result<Self> {
+    pub(super) fn start(disk: Disk) -> io::Result<Self> {
         let (orders, waiting) = mpsc::channel();
+        let (batches, written) = mpsc::channel();
+        let (alive, ended) = mpsc::channel::<()>();
         let pending = Arc::clone(&disk.pending);
         let has_failed = Arc::new(AtomicBool::new(false));
-        let counter = disk.counter.clone();
-        let (alive, ended) = mpsc::channel::<()>();
+        let counter = disk.database.counter.clone();
+        let applier = Applier {
+            database: disk.database,
+            pending: disk.pending,
+            past: disk.past,
+            settled: Arc::clone(disk.journal.settled()),
+            has_failed: Arc::clone(&has_failed),
+        };
+        let mut writer = Writer {
+            journal: disk.journal,
+            mark_file: disk.mark_file,
+            mark: disk.mark,
+        };
         let committer = {
-            let failed = Arc::clone(&has_failed);
-            move || {
-                run(&mut disk, &waiting, &failed);
-                drop(alive);
-                let_go(disk);
-            }
+            let (pending, failed) = (Arc::clone(&pending), Arc::clone(&has_failed));
+            move || run(&mut writer, &waiting, &batches, &pending, &failed)
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let threads = vec![
             thread("committer").spawn(committer)?,
+            thread("applier").spawn(move || {
+                let database = applier.run(&written);
+                drop(alive);
+                let_go(database);
+            })?,
             thread("watchdog").spawn(move || {
                 watch(&counter, &ended);
                 let_go(counter);
@@ -168,19 +167,29 @@ impl Committer {
     }
 
     /// Takes in a commit: reads see it at once. What is returned completes when it is on disk.
-    pub(super) fn commit(
-        &self,
-        writes: WriteSet,
-    ) -> Result<oneshot::Receiver<Result<(), StorageError>>, StorageError> {
+    pub(super) fn commit(&self, writes: WriteSet) -> Result<Outcome, StorageError> {
+        self.order(writes, Goal::Durable)
+    }
+
+    /// What is returned completes when everything that was committed is in the database.
+    pub(super) fn settle(&self) -> Result<Outcome, StorageError> {
+        self.order(WriteSet::new(), Goal::Settled)
+    }
+
+    fn order(&self, writes: WriteSet, waits_for: Goal) -> Result<Outcome, StorageError> {
         if self.has_failed() {
             return Err(StorageError::WritesRefused);
         }
+        let mut size = 0;
         let changes: Changes = writes
             .0
             .into_iter()
-            .map(|(key, value)| (key, value.map(sled::IVec::from)))
+            .map(|(key, value)| {
+                size += key.len() + value.as_ref().map_or(0, Vec::len);
+                (key, value.map(sled::IVec::from))
+            })
             .collect();
-        let (done, durable) = oneshot::channel();
+        let (done, outcome) = oneshot::channel();
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queue.as_mut().ok_or(StorageError::WritesRefused)?;
         queue.newest += 1;
@@ -189,11 +198,13 @@ impl Committer {
         let order = Order {
             number,
             changes,
+            size,
+            waits_for,
             done,
         };
         let sent = queue.orders.send(order);
         sent.map_err(|_| StorageError::WritesRefused)?;
-        Ok(durable)
+        Ok(outcome)
     }
 }
 
@@ -209,25 +220,68 @@ impl Drop for Committer {
     }
 }
 
-fn run(disk: &mut Disk, waiting: &mpsc::Receiver<Order>, has_failed: &AtomicBool) {
+fn run(
+    writer: &mut Writer,
+    waiting: &mpsc::Receiver<Order>,
+    batches: &mpsc::Sender<Batch>,
+    pending: &Pending,
+    has_failed: &AtomicBool,
+) {
     // One alone waits for one fsync, not for a timer; all who come meanwhile share the next write
     // and the next fsync.
     while let Ok(first) = waiting.recv() {
-        let mut changes = Changes::new();
-        let mut waiters = Vec::new();
-        let mut newest = 0;
-        for order in iter::once(first).chain(waiting.try_iter()) {
-            // Not `append`, which builds the whole map anew for each.
-            changes.extend(order.changes);
-            newest = order.number;
-            waiters.push(order.done);
-        }
-        let outcome = make_durable(disk, &changes, newest, has_failed);
-        for waiter in waiters {
+        let (mut batch, mut durable) = gather(first, waiting);
+        // After a failed fsync the kernel may drop what it could not write, so trying again would
+        // report success for lost data.
+        let written = if has_failed.load(Ordering::Acquire) {
+            Err("it failed before".to_owned())
+        } else if batch.changes.is_empty() {
+            // All that was before is on disk.
+            Ok(None)
+        } else {
+            let written = writer.write(&batch.changes);
+            written.map(Some).map_err(|error| error.to_string())
+        };
+        let outcome = match written {
+            Ok(commits) => {
+                batch.commits = commits;
+                // The applier ends after this thread.
+                let _ = batches.send(batch);
+                Ok(())
+            }
+            Err(reason) => {
+                note_failure(has_failed, &reason);
+                pending.forget(&batch.changes, batch.newest);
+                durable.append(&mut batch.waiters);
+                Err(StorageError::WritesRefused)
+            }
+        };
+        for waiter in durable {
             // Whoever has stopped waiting does not need to know.
             let _ = waiter.send(outcome.clone());
         }
     }
+}
+
+/// All orders that wait now, and those among them that wait for the journal only.
+fn gather(first: Order, waiting: &mpsc::Receiver<Order>) -> (Batch, Vec<Done>) {
+    let mut batch = Batch::default();
+    let mut durable = Vec::new();
+    let mut next = Some(first);
+    while let Some(order) = next {
+        // Not `append`, which builds the whole map anew for each.
+        batch.changes.extend(order.changes);
+        batch.size += order.size;
+        batch.newest = order.number;
+        match order.waits_for {
+            Goal::Durable => durable.push(order.done),
+            Goal::Settled => batch.waiters.push(order.done),
+        }
+        next = (batch.size < AT_ONCE)
+            .then(|| waiting.try_recv().ok())
+            .flatten();
+    }
+    (batch, durable)
 }
 
 /// Wakes whoever sleeps for ever in sled. When one of its threads fails to write, it notes the error
@@ -242,29 +296,8 @@ fn watch(counter: &sled::Tree, ended: &mpsc::Receiver<()>) {
     }
 }
 
-fn make_durable(
-    disk: &mut Disk,
-    changes: &Changes,
-    newest: u64,
-    has_failed: &AtomicBool,
-) -> Result<(), StorageError> {
-    // After a failed fsync the kernel may drop what it could not write, so trying again would
-    // report success for lost data.
-    let applied = if has_failed.load(Ordering::Acquire) {
-        Err("it failed before".to_owned())
-    } else {
-        disk.apply(changes).map_err(|trouble| trouble.to_string())
-    };
-    disk.pending.forget(changes, newest);
-    applied
-        .and_then(|()| disk.sync().map_err(|error| error.to_string()))
-        .map_err(|reason| {
-            note_failure(has_failed, &reason);
-            StorageError::WritesRefused
-        })
-}
-
-fn note_failure(has_failed: &AtomicBool, reason: &str) {
+/// Refuses all writes from now on, and says so once.
+pub(super) fn note_failure(has_failed: &AtomicBool, reason: &str) {
     if !has_failed.swap(true, Ordering::AcqRel) {
         tracing::error!(
             reason,

@@ -9,9 +9,10 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::committer::COMMITS;
+use super::applier::COMMITS;
 use super::mark::{Mark, MarkFile};
-use super::open::{NAME, configuration, open_when_closed, sync_all_files, wait_until_closed};
+use super::open::{configuration, open_when_closed, sync_all_files, wait_until_closed};
+use super::recovery::{NAME, NoMark, prepare};
 use super::shield::{Trouble, let_go, shielded};
 use super::{OpenError, Storage, sync_directory};
 
@@ -43,15 +44,19 @@ impl Storage {
             path: old.clone(),
             reason: trouble.to_string(),
         };
+        let cache_mib = self.cache_mib;
+        // Closed and opened once more, the database has all that is in the journal.
+        drop(self);
+        let database = prepare(&directory, cache_mib, NoMark::Refuse)?.database;
         let before = size_of(&old).map_err(at)?;
         remove(&new).map_err(at)?;
-        let config = configuration(&new, self.cache_mib);
+        let config = configuration(&new, cache_mib);
         let copied = shielded(|| {
             let copy = open_when_closed(&config)?;
-            let digest = copy_records(&self.tree, &copy)?;
+            let digest = copy_records(&database.db, &copy)?;
             let counter = copy.open_tree("mark")?;
             for key in [NAME, COMMITS] {
-                if let Some(value) = self.counter.get(key)? {
+                if let Some(value) = database.counter.get(key)? {
                     counter.insert(key, value)?;
                 }
             }
@@ -70,7 +75,7 @@ impl Storage {
             });
         }
         sync_all_files(&new).map_err(at)?;
-        let_go(self);
+        let_go(database);
         wait_until_closed(&old.join("db")).map_err(at)?;
 
         let aside = directory.join("db.old");

@@ -13,8 +13,8 @@ use super::{create_private, sync_directory, write_durably};
 /// The format of the data directory that this program writes.
 ///
 /// 1: without `mark`. 2: with it. 3: with packed entries in the log. 4: with the steps of sessions in
-/// runs.
-pub const FORMAT: u32 = 4;
+/// runs. 5: with a journal before the database.
+pub const FORMAT: u32 = 5;
 
 /// How often the lock is tried, 10 ms apart.
 const LOCK_ATTEMPTS: u32 = 30;
@@ -24,7 +24,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A data directory in use by this process.
 ///
-/// It holds `keys/` (the server's private keys), `db/` and `mark` (the store), `lock`, and `node`,
+/// It holds `keys/` (the server's private keys), `db/`, `journal/` and `mark` (the store), `lock`, and `node`,
 /// which says in which format, for which domain and by which version it was written. `node` is
 /// written last of all, so a directory without it is one whose first start was interrupted. While
 /// it is changed as a whole there is `unfinished`, which names the command that does it.

@@ -18,7 +18,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::committer::COMMITS;
+use super::applier::COMMITS;
 
 const SEGMENT: u64 = 512 * 1024;
 const SEGMENT_HEADER: usize = 20;

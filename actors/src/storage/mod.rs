@@ -6,15 +6,18 @@
 //! sled's `flush` alone does not survive a power cut on Linux (it ends in `sync_file_range`), so
 //! the committer adds an fsync of its own. See `docs/decisions/`: 3, 9 and 10.
 
+mod applier;
 mod committer;
 mod compact;
 mod data_dir;
 mod files;
+mod journal;
 mod log_file;
 mod mark;
 mod open;
 mod pending;
 mod record;
+mod recovery;
 mod shield;
 mod snapshot;
 mod space;
@@ -49,8 +52,6 @@ const CLEARED_AT_ONCE: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Storage {
     tree: sled::Tree,
-    /// The tree beside it, of the committer.
-    counter: sled::Tree,
     /// What is decided and not in `tree` yet.
     pending: Arc<Pending>,
     /// For the snapshot in progress, if there is one.
@@ -89,6 +90,12 @@ impl Storage {
     ) -> impl Future<Output = Result<(), StorageError>> + use<> {
         let durable = self.committer.commit(writes);
         async move { durable?.await.map_err(|_| StorageError::WritesRefused)? }
+    }
+
+    /// Completes when everything that was committed before is in the database, and on disk there.
+    fn settle(&self) -> impl Future<Output = Result<(), StorageError>> + use<> {
+        let settled = self.committer.settle();
+        async move { settled?.await.map_err(|_| StorageError::WritesRefused)? }
     }
 
     /// Whether writes are taken: none are after one has failed.

@@ -5,22 +5,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rand_core::{OsRng, RngCore as _};
-
-use super::committer::{COMMITS, Committer, Disk};
+use super::committer::{Committer, Disk};
 use super::files::{lock_soon, try_again};
-use super::mark::{Mark, MarkFile};
-use super::shield::{Trouble, let_go, shielded};
-use super::{Storage, compact, create_private, log_file, sync_directory};
+use super::journal::Journal;
+use super::recovery::{NoMark, Prepared, prepare};
+use super::shield::let_go;
+use super::{Storage, compact, sync_directory};
 
 const MIB: u64 = 1024 * 1024;
 
 /// sled's cache takes about two and a half times the memory that it is given, and answers slower than
 /// what readers keep. So it is given one part of this many of what is allowed for caches.
 const SLEDS_PART: u64 = 8;
-
-/// Where the database's name for itself stands, beside the counter.
-pub(super) const NAME: &[u8] = b"database";
 
 /// The store could not be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -70,16 +66,8 @@ pub enum OpenError {
     },
 }
 
-/// What to do where the mark is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NoMark {
-    Refuse,
-    /// Believe the database.
-    Replace,
-}
-
 impl Storage {
-    /// Opens or creates the store in `directory` (`db/` and `mark`), with a cache of `cache_mib`
+    /// Opens or creates the store in `directory` (`db/`, `journal/` and `mark`), with a cache of `cache_mib`
     /// mebibytes.
     pub fn open(directory: &Path, cache_mib: u64) -> Result<Self, OpenError> {
         open(directory, cache_mib, NoMark::Refuse)
@@ -109,7 +97,7 @@ impl Storage {
         if has_failed {
             return Ok(());
         }
-        drop(Self::open(&directory, cache_mib)?);
+        let_go(prepare(&directory, cache_mib, NoMark::Refuse)?.database);
         let at = |error| OpenError::Io {
             path: directory.clone(),
             error,
@@ -120,73 +108,34 @@ impl Storage {
 }
 
 fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, OpenError> {
-    let database = directory.join("db");
     let at = |error| OpenError::Io {
         path: directory.to_owned(),
         error,
     };
-    create_private(directory).map_err(at)?;
-    compact::settle(directory).map_err(at)?;
-    let (mut mark_file, mut mark, is_believed) = find_mark(directory, &database, no_mark)?;
-    let is_new = mark.commits == 0;
-    if is_new && database.exists() {
-        // Its creation was interrupted, before anything could be written to it.
-        fs::remove_dir_all(&database).map_err(at)?;
-    }
-    let damaged = |trouble: Trouble| OpenError::Damaged {
-        path: database.clone(),
-        reason: trouble.to_string(),
-    };
-    if !is_new {
-        check_files(&database, &mark)?;
-    }
-    let config = configuration(&database, cache_mib);
-    let opened = shielded(|| {
-        let db = open_when_closed(&config)?;
-        let counter = db.open_tree("mark")?;
-        if is_new {
-            counter.insert(NAME, &mark.database)?;
-            counter.insert(COMMITS, &1_u64.to_be_bytes())?;
-            db.flush()?;
-        }
-        let name = counter.get(NAME)?;
-        let commits = counter.get(COMMITS)?;
-        Ok((db, counter, name, commits))
-    });
-    let (db, counter, name, commits) = opened.map_err(damaged)?;
-    let found = Found {
-        name,
-        commits: commits.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk()?))),
-    };
-    let agreed = agree(&database, &counter, &found, &mut mark, is_believed).and_then(|()| {
-        let log_file = sync_all_files(&database).map_err(at)?;
-        mark_file
-            .write(&mark)
-            .and_then(|()| mark_file.sync())
-            .map_err(at)?;
-        Ok(log_file)
-    });
-    let log_file = match agreed {
-        Ok(log_file) => log_file,
+    let Prepared {
+        database,
+        mark_file,
+        mark,
+    } = prepare(directory, cache_mib, no_mark)?;
+    let journal = match Journal::begin(directory, mark.database, mark.commits) {
+        Ok(journal) => journal,
         Err(error) => {
-            let_go((db, counter));
-            return Err(error);
+            let_go(database);
+            return Err(at(error));
         }
     };
-    let tree = (*db).clone();
+    let tree = (*database.db).clone();
     let (pending, past) = (Arc::default(), Arc::default());
     let disk = Disk {
-        db,
+        database,
         pending: Arc::clone(&pending),
         past: Arc::clone(&past),
-        counter: counter.clone(),
-        log_file,
+        journal,
         mark_file,
         mark,
     };
     Ok(Storage {
         tree,
-        counter,
         pending,
         past,
         directory: directory.to_owned(),
@@ -195,115 +144,14 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
     })
 }
 
-/// What a database says of itself.
-struct Found {
-    name: Option<sled::IVec>,
-    commits: Option<u64>,
-}
-
-/// Compares a database with its mark, which from now on speaks of an open one. Where the database
-/// is believed, it takes the name in the mark.
-fn agree(
-    database: &Path,
-    counter: &sled::Tree,
-    found: &Found,
-    mark: &mut Mark,
-    is_believed: bool,
-) -> Result<(), OpenError> {
-    let commits = found.commits.unwrap_or_default();
-    if is_believed {
-        mark.commits = commits.max(1);
-        let written = shielded(|| {
-            counter.insert(NAME, &mark.database)?;
-            counter.insert(COMMITS, &mark.commits.to_be_bytes())?;
-            counter.flush()
-        });
-        return written.map(drop).map_err(|trouble| OpenError::Damaged {
-            path: database.to_owned(),
-            reason: trouble.to_string(),
-        });
-    }
-    if found.name.as_deref() != Some(&mark.database) {
-        return Err(OpenError::Foreign(database.to_owned()));
-    }
-    let closed_well = mark.closed_at.is_some();
-    if commits < mark.commits || (closed_well && commits != mark.commits) {
-        return Err(OpenError::Lost {
-            path: database.to_owned(),
-            found: commits,
-            expected: mark.commits,
-        });
-    }
-    mark.commits = commits;
-    mark.closed_at = None;
-    Ok(())
-}
-
-/// The mark: the one that is there, or a new one for a new database. The last of the three says
-/// whether it is made for a database that is there, which is believed.
-fn find_mark(
-    directory: &Path,
-    database: &Path,
-    no_mark: NoMark,
-) -> Result<(MarkFile, Mark, bool), OpenError> {
-    let path = directory.join("mark");
-    let at = |error| OpenError::Io {
-        path: path.clone(),
-        error,
-    };
-    let exists = database.join("db").exists();
-    match MarkFile::open(&path).map_err(at)? {
-        Some((file, Some(mark))) => Ok((file, mark, false)),
-        _ if exists && no_mark == NoMark::Refuse => Err(OpenError::NoMark(path)),
-        _ => {
-            let mut mark = Mark {
-                database: [0; 16],
-                commits: u64::from(exists),
-                closed_at: None,
-            };
-            OsRng.fill_bytes(&mut mark.database);
-            let file = MarkFile::create(&path, &mark).map_err(at)?;
-            Ok((file, mark, exists))
-        }
-    }
-}
-
-/// What can be said of the files before sled reads (and, where it cuts its log, rewrites) them.
-fn check_files(database: &Path, mark: &Mark) -> Result<(), OpenError> {
-    let path = database.join("db");
-    let size = match fs::metadata(&path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(OpenError::Missing(database.to_owned()));
-        }
-        Err(error) => return Err(OpenError::Io { path, error }),
-    };
-    let damaged = |reason| OpenError::Damaged {
-        path: database.to_owned(),
-        reason,
-    };
-    if let Some(then) = mark.closed_at
-        && then != size
-    {
-        return Err(damaged(format!(
-            "its file had {then} bytes when it was closed, and has {size}"
-        )));
-    }
-    match log_file::find_damage(database, mark.commits) {
-        Ok(None) => Ok(()),
-        Ok(Some(at)) => Err(damaged(format!("its file is damaged near byte {at}"))),
-        Err(error) => Err(OpenError::Io { path, error }),
-    }
-}
-
 pub(super) fn configuration(database: &Path, cache_mib: u64) -> sled::Config {
     sled::Config::new()
         .path(database)
         .cache_capacity(cache_mib.saturating_mul(MIB) / SLEDS_PART)
 }
 
-/// What was created must still have its name after a power cut. Returns the log.
-pub(super) fn sync_all_files(database: &Path) -> io::Result<File> {
+/// What was created must still have its name after a power cut.
+pub(super) fn sync_all_files(database: &Path) -> io::Result<()> {
     for entry in fs::read_dir(database)? {
         match File::open(entry?.path()) {
             Ok(file) => file.sync_all()?,
@@ -313,8 +161,7 @@ pub(super) fn sync_all_files(database: &Path) -> io::Result<File> {
         }
     }
     sync_directory(database)?;
-    database.parent().map_or(Ok(()), sync_directory)?;
-    File::open(database.join("db"))
+    database.parent().map_or(Ok(()), sync_directory)
 }
 
 /// sled closes on threads of its own, and holds its lock until they are done. That no other process

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 
 use super::pending::Changes;
 use super::shield::{Trouble, shielded};
-use super::{Space, Storage, StorageError, WriteSet};
+use super::{Space, Storage, StorageError};
 
 /// How many records are read at once; writers wait meanwhile.
 const AT_ONCE: usize = 256;
@@ -51,21 +51,17 @@ impl Storage {
     /// Everything as it is now, all of it on disk. One at a time; `None` while there is another.
     pub async fn snapshot(&self) -> Result<Option<Snapshot>, StorageError> {
         // What was committed before must be in the database, and so in the snapshot.
-        self.commit(WriteSet::new()).await?;
-        let snapshot = {
-            let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-            if past.is_some() {
-                return Ok(None);
-            }
-            *past = Some(Past::default());
-            Snapshot {
-                storage: self.clone(),
-                is_done: false,
-            }
-        };
-        // And what the database has by now must be on disk.
-        self.commit(WriteSet::new()).await?;
-        Ok(Some(snapshot))
+        self.settle().await?;
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        if past.is_some() {
+            return Ok(None);
+        }
+        *past = Some(Past::default());
+        drop(past);
+        Ok(Some(Snapshot {
+            storage: self.clone(),
+            is_done: false,
+        }))
     }
 }
 

@@ -63,7 +63,7 @@ async fn filled(directory: &Path, closed_well: bool) -> Model {
     model
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -331,7 +331,7 @@ async fn what_was_decided_is_seen_at_once() {
         assert_eq!(found.as_ref(), model.get(&one[..]), "round {round}");
     }
     assert!(seen_on_its_way);
-    storage.commit(WriteSet::new()).await.unwrap();
+    storage.settle().await.unwrap();
     assert!(!storage.is_writing());
     storage.close().unwrap();
     assert!(read(&Storage::open(place.path(), 8).unwrap()).unwrap() == model);

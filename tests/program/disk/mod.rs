@@ -89,13 +89,17 @@ impl Journal {
         self.steps.len()
     }
 
-    /// How often the database was made durable between two sizes of the journal.
+    /// How often commits were made durable between two sizes of this journal.
     pub fn syncs_between(&self, from: u64, to: u64) -> usize {
         let between = self
             .steps
             .iter()
             .filter(|step| (from + 1..=to).contains(&step.end));
-        let syncs = between.filter(|step| step.kind == DATASYNC && step.path.ends_with("db/db"));
+        let syncs = between.filter(|step| {
+            let file = step.path.parent();
+            step.kind == DATASYNC
+                && file.is_some_and(|directory| directory.ends_with("data/journal"))
+        });
         syncs.count()
     }
 

@@ -3,7 +3,8 @@
 //! What an entry *is* are its canonical bytes: a version byte of 1, then its fields. They are what
 //! is chained, exported and hashed. Until data format 3 they were also what is stored; since then
 //! what is stored is a version byte of 2, the length of the canonical bytes, and these as an LZ4
-//! block with a dictionary. Both are read for ever.
+//! block with a dictionary. Both are read for ever. (Of the many blocks that say the same, which one is
+//! stored does not matter.)
 
 use std::borrow::Cow;
 

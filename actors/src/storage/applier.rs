@@ -1,0 +1,240 @@
+//! The applier: one thread that puts what is in the journal into the database, many commits at once.
+//!
+//! sled seals, writes and syncs for each transaction, at some cost; since the journal has what was
+//! acknowledged, that is done for all of some milliseconds. Meanwhile whoever reads finds it in
+//! [`Pending`].
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sled::Transactional as _;
+use sled::transaction::TransactionError;
+use tokio::sync::oneshot;
+
+use super::StorageError;
+use super::committer::note_failure;
+use super::pending::{Changes, Pending};
+use super::shield::{Trouble, shielded};
+use super::snapshot::Past;
+
+/// How long commits are gathered.
+const PERIOD: Duration = Duration::from_millis(20);
+
+/// How many bytes are enough before that. sled takes for durable what is only on its way to the disk,
+/// and uses parts of its log (512 KiB) again on the strength of it: so there is little between two
+/// fsyncs.
+const ENOUGH: usize = 256 * 1024;
+
+/// Where the counter stands in its tree.
+pub(super) const COMMITS: &[u8] = b"commits";
+
+/// Commits that are on disk in the journal.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) changes: Changes,
+    /// About how many bytes these have.
+    pub(super) size: usize,
+    /// The newest of its orders.
+    pub(super) newest: u64,
+    /// How many commits the database has with it; none if there is nothing to commit.
+    pub(super) commits: Option<u64>,
+    /// Who waits until it is settled, with all that was before.
+    pub(super) waiters: Vec<oneshot::Sender<Result<(), StorageError>>>,
+}
+
+impl Batch {
+    /// Adds what comes after it.
+    fn join(&mut self, next: Self) {
+        // Not `append`, which builds the whole map anew for each.
+        self.changes.extend(next.changes);
+        self.size += next.size;
+        self.newest = next.newest;
+        self.commits = next.commits.or(self.commits);
+        self.waiters.extend(next.waiters);
+    }
+
+    /// Whether it need not wait for more.
+    fn is_enough(&self) -> bool {
+        self.size >= ENOUGH || !self.waiters.is_empty()
+    }
+}
+
+/// How many commits are settled: on disk in the database itself.
+#[derive(Debug)]
+pub(super) struct Settled {
+    count: AtomicU64,
+    has_ended: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Settled {
+    pub(super) fn new(count: u64) -> Self {
+        Self {
+            count: AtomicU64::new(count),
+            has_ended: Mutex::new(false),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Waits until so many are; fails if that will not be.
+    pub(super) fn wait_for(&self, count: u64) -> io::Result<()> {
+        let mut has_ended = self
+            .has_ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        while self.count() < count {
+            if *has_ended {
+                return Err(io::Error::other("the database takes no more"));
+            }
+            let waited = self.changed.wait(has_ended);
+            has_ended = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    fn reach(&self, count: u64) {
+        // Under the lock, so that whoever is about to wait sees it or is woken.
+        let has_ended = self
+            .has_ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.count.store(count, Ordering::Release);
+        drop(has_ended);
+        self.changed.notify_all();
+    }
+
+    fn end(&self) {
+        *self
+            .has_ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The database, as whoever writes to it has it.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) db: sled::Db,
+    /// The tree beside the records that counts the commits.
+    pub(super) counter: sled::Tree,
+    /// The file that holds every tree of `db`.
+    pub(super) log_file: File,
+}
+
+impl Database {
+    /// Puts changes into the database with the count of commits, all of it or nothing.
+    ///
+    /// One transaction over both trees, so that sled seals, and then writes, once: a batch and a
+    /// counter by themselves were two writes, each of which the disk waited for.
+    pub(super) fn apply(&self, changes: &Changes, commits: u64) -> Result<(), Trouble> {
+        let commits = commits.to_be_bytes();
+        shielded(|| {
+            let trees = (&*self.db, &self.counter);
+            let applied = trees.transaction(|(records, counter)| {
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => records.insert(key.as_slice(), value)?,
+                        None => records.remove(key.as_slice())?,
+                    };
+                }
+                counter.insert(COMMITS, &commits)?;
+                Ok(())
+            });
+            applied.map_err(|error: TransactionError<Infallible>| match error {
+                TransactionError::Storage(error) => error,
+                TransactionError::Abort(never) => match never {},
+            })?;
+            // A page that has grown or shrunk too much is split or merged by whoever comes to it
+            // next. Were that a reader after a write has failed, sled would refuse it, too.
+            for key in changes.keys() {
+                self.db.contains_key(key)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes everything that was applied durable: written and fsync'ed.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let flushed = shielded(|| self.db.flush());
+        flushed.map_err(|trouble| io::Error::other(trouble.to_string()))?;
+        // `flush` ends in `sync_file_range`, which leaves the data in the disk's cache.
+        self.log_file.sync_data()
+    }
+}
+
+/// What the thread works on.
+#[derive(Debug)]
+pub(super) struct Applier {
+    pub(super) database: Database,
+    pub(super) pending: Arc<Pending>,
+    /// For the snapshot in progress, if there is one.
+    pub(super) past: Arc<Mutex<Option<Past>>>,
+    pub(super) settled: Arc<Settled>,
+    pub(super) has_failed: Arc<AtomicBool>,
+}
+
+impl Applier {
+    /// Takes batches until there are no more; returns the database to be let go of.
+    pub(super) fn run(self, batches: &mpsc::Receiver<Batch>) -> Database {
+        while let Ok(mut batch) = batches.recv() {
+            let until = Instant::now() + PERIOD;
+            while !batch.is_enough()
+                && let Ok(next) =
+                    batches.recv_timeout(until.saturating_duration_since(Instant::now()))
+            {
+                batch.join(next);
+            }
+            let outcome = self.settle(&batch);
+            for waiter in batch.waiters {
+                // Whoever has stopped waiting does not need to know.
+                let _ = waiter.send(outcome.clone());
+            }
+        }
+        self.settled.end();
+        self.database
+    }
+
+    fn settle(&self, batch: &Batch) -> Result<(), StorageError> {
+        // After a failed fsync the kernel may drop what it could not write, so trying again would
+        // report success for lost data.
+        let applied = if self.has_failed.load(Ordering::Acquire) {
+            Err("it failed before".to_owned())
+        } else {
+            batch
+                .commits
+                .map_or(Ok(()), |commits| self.apply(batch, commits))
+        };
+        applied.map_err(|reason| {
+            note_failure(&self.has_failed, &reason);
+            self.settled.end();
+            StorageError::WritesRefused
+        })
+    }
+
+    fn apply(&self, batch: &Batch, commits: u64) -> Result<(), String> {
+        let said = |trouble: Trouble| trouble.to_string();
+        {
+            let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(past) = past.as_mut() {
+                past.remember(&self.database.db, &batch.changes)
+                    .map_err(said)?;
+            }
+            self.database.apply(&batch.changes, commits).map_err(said)?;
+        }
+        // Not where that failed: what was acknowledged goes on being seen.
+        self.pending.forget(&batch.changes, batch.newest);
+        self.database.sync().map_err(|error| error.to_string())?;
+        self.settled.reach(commits);
+        Ok(())
+    }
+}
