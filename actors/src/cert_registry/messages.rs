@@ -285,33 +285,4 @@ impl Event {
             | Self::ForeignCert { user, .. } => Some(*user),
         }
     }
-
-    pub(super) fn server_cert(cert: &ServerCert) -> Self {
-        Self::ServerCert {
-            der: cert.as_der().to_vec(),
-        }
-    }
-
-    pub(super) fn session_cert(session: SessionRef, cert: &ActorCert) -> Self {
-        Self::SessionCert {
-            user: session.user.as_u64(),
-            session: session.session.as_u64(),
-            der: cert.as_der().to_vec(),
-        }
-    }
-
-    pub(super) fn foreign_cert(session: SessionRef, cert: &ActorCert) -> Self {
-        Self::ForeignCert {
-            user: session.user.as_u64(),
-            session: session.session.as_u64(),
-            der: cert.as_der().to_vec(),
-        }
-    }
-
-    pub(super) fn session_ended(session: SessionRef) -> Self {
-        Self::SessionEnded {
-            user: session.user.as_u64(),
-            session: session.session.as_u64(),
-        }
-    }
 }

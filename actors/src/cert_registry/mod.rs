@@ -12,6 +12,7 @@
 mod error;
 mod export;
 mod messages;
+mod new_event;
 mod reader;
 mod shown;
 mod store;
@@ -33,6 +34,7 @@ pub use messages::{
     ServerCerts, SessionCertsInForce, SessionLife, SessionRef, SessionRider, SignInWithCert,
     Standing,
 };
+use new_event::NewEvent;
 pub use reader::CertReader;
 use reader::Durable;
 use store::{Head, Store};
@@ -116,15 +118,15 @@ impl CertRegistry {
 
     /// Appends an event, with whatever else is part of the operation, and answers when it is on
     /// disk. It is logged no earlier than at `no_earlier`.
-    fn append(&mut self, event: Event, no_earlier: Timestamp, rider: WriteSet) -> Answer<Logged> {
+    fn append(&mut self, new: NewEvent, no_earlier: Timestamp, rider: WriteSet) -> Answer<Logged> {
         // The first certificate is in force from its first second on, also if the clock has moved
         // since it was signed.
         let at = match self.head.sequence {
             0 => no_earlier,
             _ => self.clock.now().max(self.head.at).max(no_earlier),
         };
-        let user = event.user();
-        let (mut writes, head) = match self.store.append(&self.head, at, event) {
+        let user = new.event.user();
+        let (mut writes, head) = match self.store.append(&self.head, at, new) {
             Ok(appended) => appended,
             Err(error) => return self.refuse(error),
         };
@@ -159,7 +161,7 @@ impl Handler<AppendServerCert> for CertRegistry {
         match self.store.check_serial_number(cert.serial_number()) {
             Ok(()) => {
                 let not_before = cert.validity().not_before;
-                self.append(Event::server_cert(&cert), not_before, WriteSet::new())
+                self.append(NewEvent::server_cert(&cert), not_before, WriteSet::new())
             }
             Err(error) => self.refuse(error),
         }
@@ -182,7 +184,7 @@ impl Handler<OpenSession> for CertRegistry {
         match checked {
             Ok(()) => {
                 let not_before = cert.validity().not_before;
-                self.append(Event::session_cert(session, &cert), not_before, rider)
+                self.append(NewEvent::session_cert(session, &cert), not_before, rider)
             }
             Err(error) => self.refuse(error),
         }
@@ -201,8 +203,8 @@ impl Handler<RenewSession> for CertRegistry {
         match checked {
             Ok(()) => {
                 let not_before = cert.validity().not_before;
-                let event = Event::session_cert(session, &cert);
-                self.append(event, not_before, WriteSet::new())
+                let new = NewEvent::session_cert(session, &cert);
+                self.append(new, not_before, WriteSet::new())
             }
             Err(error) => self.refuse(error),
         }
@@ -215,7 +217,7 @@ impl Handler<EndSession> for CertRegistry {
     fn handle(&mut self, message: EndSession, _: &mut Context<Self>) -> Self::Result {
         let EndSession { session, rider } = message;
         match self.store.check_is_live(session) {
-            Ok(()) => self.append(Event::session_ended(session), self.head.at, rider),
+            Ok(()) => self.append(NewEvent::session_ended(session), self.head.at, rider),
             Err(error) => self.refuse(error),
         }
     }

@@ -5,7 +5,8 @@ use actix::{ActorFutureExt as _, Context, Handler, WrapFuture as _};
 use antiphon_protocol::ActorCert;
 
 use super::{
-    Answer, CertRegistry, Event, PresentCert, RegistryError, SessionRef, SignInWithCert, Standing,
+    Answer, CertRegistry, NewEvent, PresentCert, RegistryError, SessionRef, SignInWithCert,
+    Standing,
 };
 use crate::storage::WriteSet;
 
@@ -84,8 +85,8 @@ impl CertRegistry {
         cert: &ActorCert,
         rider: WriteSet,
     ) -> Answer<()> {
-        let event = Event::foreign_cert(session, cert);
-        let logged = self.append(event, self.head.at, rider);
+        let new = NewEvent::foreign_cert(session, cert);
+        let logged = self.append(new, self.head.at, rider);
         Box::pin(logged.map(|logged, _, _| logged.map(drop)))
     }
 

@@ -24,12 +24,14 @@ use antiphon_protocol::{ActorCert, SerialNumber, SessionId, Snowflake, Timestamp
 use sha2::{Digest, Sha256};
 
 pub(super) use self::index::{ByTime, index_by_serial_number, index_by_time};
+use self::packed::pack;
 pub(super) use self::packed::{canonical, compress, decompress};
 pub(super) use self::records::{
     Change, End, Entry, Number, SessionRecord, key, live_key, number_at,
 };
 pub(super) use self::runs::{Run, Step};
-use super::{Event, RegistryError, SessionRef};
+use super::new_event::NewEvent;
+use super::{RegistryError, SessionRef};
 use crate::storage::{Space, Storage, StorageError, WriteSet};
 
 /// The registry's part of the store.
@@ -79,27 +81,30 @@ impl Store {
         })
     }
 
-    /// What appending `event` after `head` at the time `at` writes, and the new head of the log.
+    /// What appending an event after `head` at the time `at` writes, and the new head of the log.
     pub(super) fn append(
         &self,
         head: &Head,
         at: Timestamp,
-        event: Event,
+        new: NewEvent,
     ) -> Result<(WriteSet, Head), RegistryError> {
         let sequence = head.sequence + 1;
         let entry = Entry {
             at: at.as_secs(),
             previous: head.hash,
-            event,
+            event: new.event,
         };
+        let canonical = entry.to_canonical()?;
         let head = Head {
             sequence,
             at,
-            hash: Sha256::digest(entry.to_canonical()?).into(),
+            hash: Sha256::digest(&canonical).into(),
         };
+        let space = Space::LogEntries;
+        let packed = pack(&canonical).map_err(|error| StorageError::Damaged { space, error })?;
         let mut writes = WriteSet::new();
-        writes.put(Space::LogEntries, &key(&[sequence]), &entry)?;
-        self.index(sequence, &entry, &mut writes)?;
+        writes.put_bytes(space, &key(&[sequence]), packed);
+        self.index(sequence, &entry, new.facts, &mut writes)?;
         Ok((writes, head))
     }
 

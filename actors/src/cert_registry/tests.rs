@@ -322,7 +322,7 @@ async fn a_serial_number_from_before_format_3_is_not_used_again() {
     let entry = Entry {
         at: START,
         previous: [0; 32],
-        event: Event::server_cert(&cert),
+        event: NewEvent::server_cert(&cert).event,
     };
     let storage = Storage::open(directory.path(), 8).unwrap();
     let mut writes = WriteSet::new();
@@ -457,9 +457,9 @@ async fn a_certificate_that_another_server_signed_is_found_in_a_sound_chain() {
     let session = SessionRef::from_numbers(1, 2);
     let mut head = store.head().unwrap();
     for event in [
-        Event::server_cert(&ours.cert),
-        Event::session_cert(session, &own),
-        Event::session_cert(session, &others),
+        NewEvent::server_cert(&ours.cert),
+        NewEvent::session_cert(session, &own),
+        NewEvent::session_cert(session, &others),
     ] {
         let at = Timestamp::from_secs(START);
         let (writes, appended) = store.append(&head, at, event).unwrap();

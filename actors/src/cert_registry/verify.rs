@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use antiphon_protocol::{ActorCert, Domain, SerialNumber, ServerCert, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+use super::new_event::Facts;
 use super::store::{
     self, ByTime, Change, End, Entry, Number, Run, SessionRecord, Step, Store, key, live_key,
     number_at,
@@ -186,7 +187,9 @@ impl Log<'_> {
         let by_serial_number = store::index_by_serial_number(sequence, entry, stored);
         // What cannot be parsed was found already.
         let by_serial_number = by_serial_number.ok().flatten();
-        let by_time = match store::index_by_time(sequence, entry) {
+        let by_time = Facts::read(sequence, entry)
+            .and_then(|facts| store::index_by_time(sequence, entry, facts.change));
+        let by_time = match by_time {
             Ok(ByTime::Server(record)) => Some(record),
             Ok(ByTime::Session { session, step }) => {
                 self.check_step(&session, step, report);
@@ -372,7 +375,7 @@ fn check_session(storage: &Storage, key: &[u8], derived: &SessionRecord, report:
 pub(crate) fn check_entries(storage: &Storage) -> Result<(), StorageError> {
     for found in storage.scan::<Entry>(Space::LogEntries, &[]) {
         let (number, entry) = found?;
-        store::index_by_time(number_at(&number, 0), &entry)
+        Facts::read(number_at(&number, 0), &entry)
             .map_err(|error| StorageError::Unreadable(error.to_string()))?;
     }
     Ok(())
@@ -399,8 +402,8 @@ pub(crate) async fn rebuild_indexes(storage: &Storage) -> Result<(), StorageErro
             error,
         })?;
         let mut writes = WriteSet::new();
-        let indexed = store
-            .index(sequence, &entry, &mut writes)
+        let indexed = Facts::read(sequence, &entry)
+            .and_then(|facts| store.index(sequence, &entry, facts, &mut writes))
             .and_then(|()| store::index_by_serial_number(sequence, &entry, &stored));
         let indexed = indexed.map_err(|error| StorageError::Unreadable(error.to_string()))?;
         if let Some((space, key, bytes)) = indexed {

@@ -4,7 +4,6 @@
 //! acknowledged, that is done for all of some milliseconds. Meanwhile whoever reads finds it in
 //! [`Pending`].
 
-use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,8 +11,6 @@ use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sled::Transactional as _;
-use sled::transaction::TransactionError;
 use tokio::sync::oneshot;
 
 use super::StorageError;
@@ -132,28 +129,19 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Puts changes into the database with the count of commits, all of it or nothing.
-    ///
-    /// One transaction over both trees, so that sled seals, and then writes, once: a batch and a
-    /// counter by themselves were two writes, each of which the disk waited for.
+    /// Puts changes into the database, and then the count of commits. Where that ends in between, the
+    /// journal has them all, and they are put there again.
     pub(super) fn apply(&self, changes: &Changes, commits: u64) -> Result<(), Trouble> {
-        let commits = commits.to_be_bytes();
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key.as_slice(), value),
+                None => batch.remove(key.as_slice()),
+            }
+        }
         shielded(|| {
-            let trees = (&*self.db, &self.counter);
-            let applied = trees.transaction(|(records, counter)| {
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => records.insert(key.as_slice(), value)?,
-                        None => records.remove(key.as_slice())?,
-                    };
-                }
-                counter.insert(COMMITS, &commits)?;
-                Ok(())
-            });
-            applied.map_err(|error: TransactionError<Infallible>| match error {
-                TransactionError::Storage(error) => error,
-                TransactionError::Abort(never) => match never {},
-            })?;
+            self.db.apply_batch(batch)?;
+            self.counter.insert(COMMITS, &commits.to_be_bytes())?;
             // A page that has grown or shrunk too much is split or merged by whoever comes to it
             // next. Were that a reader after a write has failed, sled would refuse it, too.
             for key in changes.keys() {

@@ -3,7 +3,8 @@
 use sha2::{Digest as _, Sha256};
 
 use super::packed::DICTIONARY;
-use super::{Change, End, Entry, Event, Number, Run, SessionRecord, Step};
+use super::{Change, End, Entry, Number, Run, SessionRecord, Step};
+use crate::cert_registry::Event;
 use crate::storage::Record as _;
 use crate::tests::{Random, assert_golden, bytes};
 

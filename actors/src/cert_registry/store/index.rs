@@ -6,6 +6,7 @@ use super::Store;
 use super::packed::CANONICAL;
 use super::records::{Change, End, Entry, Number, SessionRecord, encode, key, live_key};
 use super::runs::{Run, Step};
+use crate::cert_registry::new_event::Facts;
 use crate::cert_registry::{Event, RegistryError};
 use crate::storage::{RawRecord, Space, WriteSet};
 
@@ -15,9 +16,10 @@ impl Store {
         &self,
         sequence: u64,
         entry: &Entry,
+        facts: Facts,
         writes: &mut WriteSet,
     ) -> Result<(), RegistryError> {
-        let is_first = match index_by_time(sequence, entry)? {
+        let is_first = match index_by_time(sequence, entry, facts.change)? {
             ByTime::Server((space, by_time, bytes)) => {
                 writes.put_bytes(space, &by_time, bytes);
                 false
@@ -25,13 +27,11 @@ impl Store {
             ByTime::Session { session, step } => self.add_step(&session, step, writes)?,
         };
         match &entry.event {
-            Event::SessionCert { user, session, der }
-            | Event::ForeignCert { user, session, der }
-                if is_first =>
+            Event::SessionCert { user, session, .. } | Event::ForeignCert { user, session, .. }
+                if is_first && let Some(session_id) = facts.session_id =>
             {
-                let cert = actor_cert(sequence, der)?;
                 let opened = SessionRecord {
-                    session_id: cert.session_id().as_str().to_owned(),
+                    session_id: session_id.as_str().to_owned(),
                     since: entry.at,
                     ended: None,
                 };
@@ -89,33 +89,30 @@ pub(in crate::cert_registry) enum ByTime {
     },
 }
 
-/// What the index by time says of an entry, which depends on nothing else.
+/// What the index by time says of an entry that is this change, which depends on nothing else.
 pub(in crate::cert_registry) fn index_by_time(
     sequence: u64,
     entry: &Entry,
+    change: Change,
 ) -> Result<ByTime, RegistryError> {
-    let (user, session, change) = match &entry.event {
-        Event::ServerCert { der } => {
-            let cert = server_cert(sequence, der)?;
+    match &entry.event {
+        Event::ServerCert { .. } => {
             let by_time = key(&[entry.at, sequence]);
             let space = Space::ServerCertIndex;
-            let bytes = encode(space, &Change::of(cert.validity()))?;
-            return Ok(ByTime::Server((space, by_time, bytes)));
+            let bytes = encode(space, &change)?;
+            Ok(ByTime::Server((space, by_time, bytes)))
         }
-        Event::SessionCert { user, session, der } | Event::ForeignCert { user, session, der } => {
-            let cert = actor_cert(sequence, der)?;
-            (user, session, Change::of(cert.validity()))
-        }
-        Event::SessionEnded { user, session } => (user, session, Change::Ended),
-    };
-    Ok(ByTime::Session {
-        session: key(&[*user, *session]),
-        step: Step {
-            sequence,
-            at: entry.at,
-            change,
-        },
-    })
+        Event::SessionCert { user, session, .. }
+        | Event::ForeignCert { user, session, .. }
+        | Event::SessionEnded { user, session } => Ok(ByTime::Session {
+            session: key(&[*user, *session]),
+            step: Step {
+                sequence,
+                at: entry.at,
+                change,
+            },
+        }),
+    }
 }
 
 /// What the index of serial numbers says of an entry that is stored as `stored`: something of those

@@ -87,7 +87,7 @@ impl Record for Number {
 }
 
 impl Change {
-    pub(super) fn of(validity: Validity) -> Self {
+    pub(in crate::cert_registry) fn of(validity: Validity) -> Self {
         Self::Cert {
             not_before: validity.not_before.as_secs(),
             not_after: validity.not_after.as_secs(),
