@@ -18,7 +18,9 @@ mod store;
 mod users;
 mod verify;
 
-use actix::{Actor, Addr, Context, ResponseActFuture};
+use std::time::Duration;
+
+use actix::{Actor, Addr, AsyncContext as _, Context, ResponseActFuture};
 use antiphon_protocol::{Domain, Timestamp};
 
 pub use error::{AccountsError, ChallengeFailure};
@@ -64,6 +66,9 @@ pub struct Settings {
     pub token_days: u64,
 }
 
+/// How long memory for password hashes is kept after the last one, at least.
+const MEMORY_KEPT: Duration = Duration::from_secs(2);
+
 /// The actor. See the module.
 #[derive(Debug)]
 pub struct Accounts {
@@ -107,6 +112,10 @@ impl Accounts {
 
 impl Actor for Accounts {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        context.run_interval(MEMORY_KEPT, |accounts, _| accounts.hasher.release_unused());
+    }
 }
 
 /// An answer that is known at once.

@@ -18,5 +18,12 @@ fn what_is_kept_is_what_the_library_would_keep() {
     // Also in memory that was used before.
     assert_eq!(verify(&memory, &password("one"), &kept), Ok(true));
     assert_eq!(verify(&memory, &password("two"), &kept), Ok(false));
-    assert_eq!(memory.free().len(), 1);
+    assert_eq!(memory.free().blocks.len(), 1);
+    // Until nobody has wanted it for a while.
+    memory.release_unused();
+    assert_eq!(memory.free().blocks.len(), 1);
+    memory.release_unused();
+    assert_eq!(memory.free().blocks.len(), 0);
+    assert_eq!(verify(&memory, &password("one"), &kept), Ok(true));
+    assert_eq!(memory.free().blocks.len(), 1);
 }
