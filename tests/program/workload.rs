@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::program::Place;
 use crate::support::key_package::draft;
 use crate::support::node::DOMAIN;
-use crate::support::{Api, ClientKey, PASSWORD, Session, decode};
+use crate::support::{Api, ClientKey, PASSWORD, Session, decode, packages};
 
 /// How many clients claim KeyPackages at once.
 const CLAIMERS: usize = 2;
@@ -387,6 +387,23 @@ impl Acknowledged {
             Some(_) => Err("a rotated key is lost".to_owned()),
             None => Ok(()),
         }
+    }
+
+    /// Whether a node whose disk has failed goes on telling of it what it can read.
+    pub async fn check_seen(&self, api: &Api) -> Result<(), String> {
+        let is_certain = |life: &&Life| life.is_live == Some(true) && life.is_certain;
+        for Life { session, .. } in self.sessions.values().filter(is_certain) {
+            let found = api.get(&format!("/key/user/{}", session.fid)).await;
+            let status = found.status().as_u16();
+            let is_seen = match status {
+                200 => packages(found).await.contains(&session.id_cert),
+                _ => status == 503,
+            };
+            if !is_seen {
+                return Err(format!("{} is not seen ({status})", session.fid));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a node that was restored from a backup knows all of it, but for tokens and packages.

@@ -244,7 +244,7 @@ impl Api {
     }
 }
 
-/// The KeyPackages in an answer.
+/// The KeyPackages, or the certificates, in an answer.
 pub async fn packages(response: Response) -> Vec<Vec<u8>> {
     assert_eq!(response.status(), StatusCode::OK);
     let packages: Vec<Value> = response.json().await.unwrap();

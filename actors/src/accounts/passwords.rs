@@ -26,7 +26,7 @@ pub(super) struct Hasher {
 }
 
 /// The memory of hashes that are done, for the next: to take 19 MiB anew takes half as long as the hash
-/// itself (docs/decisions/0012).
+/// itself (docs/decisions/0021).
 #[derive(Debug, Clone, Default)]
 struct Memory(Arc<Mutex<Free>>);
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::applier::COMMITS;
+use super::applier::{COMMITS, Database};
 use super::mark::{Mark, MarkFile};
 use super::open::{configuration, open_when_closed, sync_all_files, wait_until_closed};
 use super::recovery::{NAME, NoMark, prepare};
@@ -34,48 +34,19 @@ impl Storage {
     /// Writes the database anew, of which this must be the last clone, and closes it. Needs as much
     /// free space as the records take.
     pub fn compact(self) -> Result<Compacted, OpenError> {
-        let directory = self.directory.clone();
+        let (directory, cache_mib) = (self.directory.clone(), self.cache_mib);
         let (old, new) = (directory.join("db"), directory.join("db.new"));
         let at = |error| OpenError::Io {
             path: directory.clone(),
             error,
         };
-        let damaged = |trouble: Trouble| OpenError::Damaged {
-            path: old.clone(),
-            reason: trouble.to_string(),
-        };
-        let cache_mib = self.cache_mib;
-        // Closed and opened once more, the database has all that is in the journal.
+        // Closed and opened once more, it has all that was in the journal.
         drop(self);
         let database = prepare(&directory, cache_mib, NoMark::Refuse)?.database;
-        let before = size_of(&old).map_err(at)?;
-        remove(&new).map_err(at)?;
-        let config = configuration(&new, cache_mib);
-        let copied = shielded(|| {
-            let copy = open_when_closed(&config)?;
-            let digest = copy_records(&database.db, &copy)?;
-            let counter = copy.open_tree("mark")?;
-            for key in [NAME, COMMITS] {
-                if let Some(value) = database.counter.get(key)? {
-                    counter.insert(key, value)?;
-                }
-            }
-            copy.flush()?;
-            Ok(digest)
-        });
-        let (records, digest) = copied.map_err(damaged)?;
-        // Opened once more, sled writes down what its log adds up to.
-        wait_until_closed(&new.join("db")).map_err(at)?;
-        let again = shielded(|| digest_of(&*open_when_closed(&config)?)).map_err(damaged)?;
-        wait_until_closed(&new.join("db")).map_err(at)?;
-        if again != (records, digest) {
-            return Err(OpenError::Damaged {
-                path: old,
-                reason: "its copy is not the same".to_owned(),
-            });
-        }
-        sync_all_files(&new).map_err(at)?;
+        let before = size_of(&old);
+        let copied = copy(&database, &old, &new, cache_mib);
         let_go(database);
+        let (before, records) = (before.map_err(at)?, copied?);
         wait_until_closed(&old.join("db")).map_err(at)?;
 
         let aside = directory.join("db.old");
@@ -92,6 +63,45 @@ impl Storage {
             after,
         })
     }
+}
+
+/// Copies a database, all of it on disk in the end; returns how many records it has.
+fn copy(database: &Database, old: &Path, new: &Path, cache_mib: u64) -> Result<u64, OpenError> {
+    let at = |error| OpenError::Io {
+        path: new.to_owned(),
+        error,
+    };
+    let damaged = |trouble: Trouble| OpenError::Damaged {
+        path: old.to_owned(),
+        reason: trouble.to_string(),
+    };
+    remove(new).map_err(at)?;
+    let config = configuration(new, cache_mib);
+    let copied = shielded(|| {
+        let copy = open_when_closed(&config)?;
+        let digest = copy_records(&database.db, &copy)?;
+        let counter = copy.open_tree("mark")?;
+        for key in [NAME, COMMITS] {
+            if let Some(value) = database.counter.get(key)? {
+                counter.insert(key, value)?;
+            }
+        }
+        copy.flush()?;
+        Ok(digest)
+    });
+    let (records, digest) = copied.map_err(damaged)?;
+    // Opened once more, sled writes down what its log adds up to.
+    wait_until_closed(&new.join("db")).map_err(at)?;
+    let again = shielded(|| digest_of(&*open_when_closed(&config)?)).map_err(damaged)?;
+    wait_until_closed(&new.join("db")).map_err(at)?;
+    if again != (records, digest) {
+        return Err(OpenError::Damaged {
+            path: old.to_owned(),
+            reason: "its copy is not the same".to_owned(),
+        });
+    }
+    sync_all_files(new).map_err(at)?;
+    Ok(records)
 }
 
 /// Completes or undoes an interrupted compaction. The copy is complete once the old database has

@@ -1,10 +1,10 @@
 //! The store: one sled tree, atomic writes, and an fsync before anybody is answered.
 //!
 //! All owners share one tree, each with key spaces of its own ([`Space`]), so that whatever an
-//! operation changes can go into one sled `Batch`, which is atomic, also when two owners are touched.
+//! operation changes is one commit, which is atomic, also when two owners are touched.
 //!
-//! sled's `flush` alone does not survive a power cut on Linux (it ends in `sync_file_range`), so
-//! the committer adds an fsync of its own. See `docs/decisions/`: 3, 9 and 10.
+//! A commit is made durable in the journal, and then put into the tree. See `docs/decisions/`: 3, 9,
+//! 10 and 20.
 
 mod applier;
 mod committer;

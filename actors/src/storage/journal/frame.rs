@@ -58,9 +58,9 @@ pub(super) fn encode(
     let length = bincode::encode_into_std_write(changes, &mut frame, BINCODE)?;
     let length = u32::try_from(length)
         .map_err(|_| bincode::error::EncodeError::Other("more than 4 GiB in one commit"))?;
-    splice(&mut frame, FIELDS - 4, &length.to_be_bytes());
+    overwrite(&mut frame, FIELDS - 4, &length.to_be_bytes());
     let digest = digest(&frame);
-    splice(&mut frame, FIELDS, &digest);
+    overwrite(&mut frame, FIELDS, &digest);
     frame.resize(frame.len().next_multiple_of(SECTOR), 0);
     Ok(frame)
 }
@@ -107,7 +107,7 @@ fn digest(frame: &[u8]) -> [u8; DIGEST] {
     digest
 }
 
-fn splice(frame: &mut [u8], at: usize, bytes: &[u8]) {
+fn overwrite(frame: &mut [u8], at: usize, bytes: &[u8]) {
     frame
         .iter_mut()
         .skip(at)
