@@ -100,8 +100,7 @@ pub(super) async fn renew(
         })
         .await??;
     let (fid, session_id) = (cert.fid(), cert.session_id());
-    // Clients renew theirs all the time, and the log has each.
-    tracing::debug!(%fid, %session_id, "a session has another ID-Cert");
+    tracing::info!(%fid, %session_id, "a session has another ID-Cert");
     Ok(HttpResponse::Created().json(Renewed {
         id_cert: base64::encode(cert.as_der()),
     }))

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -16,8 +15,9 @@ use super::applier::{Applier, Batch, Database};
 use super::journal::Journal;
 use super::mark::{Mark, MarkFile};
 use super::pending::{Changes, Pending};
-use super::shield::{Trouble, is_somebody_stuck, let_go, shielded};
+use super::shield::{Trouble, let_go};
 use super::snapshot::Past;
+use super::watchdog::watch;
 use super::{StorageError, WriteSet};
 
 /// How many bytes of changes go into the journal at once, and are waited for together.
@@ -51,9 +51,6 @@ struct Queue {
     newest: u64,
 }
 
-/// How often the watchdog looks.
-const PERIOD: Duration = Duration::from_millis(500);
-
 /// A handle to the threads; dropping it ends them and closes the database.
 #[derive(Debug)]
 pub(super) struct Committer {
@@ -70,20 +67,15 @@ pub(super) struct Disk {
     pub(super) pending: Arc<Pending>,
     /// For the snapshot in progress, if there is one.
     pub(super) past: Arc<Mutex<Option<Past>>>,
-    pub(super) journal: Journal,
-    pub(super) mark_file: MarkFile,
-    pub(super) mark: Mark,
+    pub(super) writer: Writer,
 }
-
-/// What the watchdog writes, beside the counter.
-const WATCHDOG: &[u8] = b"watchdog";
 
 /// Where commits become durable.
 #[derive(Debug)]
-struct Writer {
-    journal: Journal,
-    mark_file: MarkFile,
-    mark: Mark,
+pub(super) struct Writer {
+    pub(super) journal: Journal,
+    pub(super) mark_file: MarkFile,
+    pub(super) mark: Mark,
 }
 
 impl Writer {
@@ -113,17 +105,13 @@ impl Committer {
             database: disk.database,
             pending: disk.pending,
             past: disk.past,
-            settled: Arc::clone(disk.journal.settled()),
+            settled: Arc::clone(disk.writer.journal.settled()),
             has_failed: Arc::clone(&has_failed),
         };
-        let mut writer = Writer {
-            journal: disk.journal,
-            mark_file: disk.mark_file,
-            mark: disk.mark,
-        };
+        let mut writer = disk.writer;
         let committer = {
-            let (pending, failed) = (Arc::clone(&pending), Arc::clone(&has_failed));
-            move || run(&mut writer, &waiting, &batches, &pending, &failed)
+            let failed = Arc::clone(&has_failed);
+            move || run(&mut writer, &waiting, &batches, &failed)
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let threads = vec![
@@ -224,7 +212,6 @@ fn run(
     writer: &mut Writer,
     waiting: &mpsc::Receiver<Order>,
     batches: &mpsc::Sender<Batch>,
-    pending: &Pending,
     has_failed: &AtomicBool,
 ) {
     // One alone waits for one fsync, not for a timer; all who come meanwhile share the next write
@@ -251,7 +238,8 @@ fn run(
             }
             Err(reason) => {
                 note_failure(has_failed, &reason);
-                pending.forget(&batch.changes, batch.newest);
+                // What is pending stays: the same keys may have values there that were acknowledged
+                // before, and the journal may have this commit after all.
                 durable.append(&mut batch.waiters);
                 Err(StorageError::WritesRefused)
             }
@@ -282,18 +270,6 @@ fn gather(first: Order, waiting: &mpsc::Receiver<Order>) -> (Batch, Vec<Done>) {
             .flatten();
     }
     (batch, durable)
-}
-
-/// Wakes whoever sleeps for ever in sled. When one of its threads fails to write, it notes the error
-/// and may not tell those who wait for that write; the next write of anybody does.
-fn watch(counter: &sled::Tree, ended: &mpsc::Receiver<()>) {
-    while ended.recv_timeout(PERIOD) == Err(mpsc::RecvTimeoutError::Timeout) {
-        if is_somebody_stuck()
-            && let Err(trouble) = shielded(|| counter.insert(WATCHDOG, &[]))
-        {
-            tracing::debug!(%trouble, "those who slept in the database were woken");
-        }
-    }
 }
 
 /// Refuses all writes from now on, and says so once.

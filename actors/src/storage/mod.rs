@@ -23,6 +23,7 @@ mod snapshot;
 mod space;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 mod write_set;
 
 use std::future::Future;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::committer::{Committer, Disk};
+use super::committer::{Committer, Disk, Writer};
 use super::files::{lock_soon, try_again};
 use super::journal::Journal;
 use super::recovery::{NoMark, Prepared, prepare};
@@ -130,9 +130,11 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
         database,
         pending: Arc::clone(&pending),
         past: Arc::clone(&past),
-        journal,
-        mark_file,
-        mark,
+        writer: Writer {
+            journal,
+            mark_file,
+            mark,
+        },
     };
     Ok(Storage {
         tree,
