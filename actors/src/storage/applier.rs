@@ -22,10 +22,9 @@ use super::snapshot::Past;
 /// How long commits are gathered.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// How many bytes are enough before that. sled takes for durable what is only on its way to the disk,
-/// and uses parts of its log (512 KiB) again on the strength of it: so there is little between two
-/// fsyncs.
-const ENOUGH: usize = 256 * 1024;
+/// How many bytes of changes are enough. sled takes for durable what is only on its way to the disk, and
+/// uses parts of its log (512 KiB) again on the strength of it: so there is little between two fsyncs.
+pub(super) const ENOUGH: usize = 256 * 1024;
 
 /// Where the counter stands in its tree.
 pub(super) const COMMITS: &[u8] = b"commits";
@@ -118,6 +117,15 @@ impl Settled {
     }
 }
 
+/// However the thread ends, nobody goes on waiting for it.
+struct Ended(Arc<Settled>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// The database, as whoever writes to it has it.
 #[derive(Debug)]
 pub(super) struct Database {
@@ -174,6 +182,7 @@ pub(super) struct Applier {
 impl Applier {
     /// Takes batches until there are no more; returns the database to be let go of.
     pub(super) fn run(self, batches: &mpsc::Receiver<Batch>) -> Database {
+        let _ended = Ended(Arc::clone(&self.settled));
         while let Ok(mut batch) = batches.recv() {
             let until = Instant::now() + PERIOD;
             while !batch.is_enough()
@@ -188,7 +197,6 @@ impl Applier {
                 let _ = waiter.send(outcome.clone());
             }
         }
-        self.settled.end();
         self.database
     }
 

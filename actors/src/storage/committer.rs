@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::applier::{Applier, Batch, Database};
+use super::applier::{Applier, Batch, Database, ENOUGH};
 use super::journal::Journal;
 use super::mark::{Mark, MarkFile};
 use super::pending::{Changes, Pending};
@@ -19,9 +19,6 @@ use super::shield::{Trouble, let_go};
 use super::snapshot::Past;
 use super::watchdog::watch;
 use super::{StorageError, WriteSet};
-
-/// How many bytes of changes go into the journal at once, and are waited for together.
-const AT_ONCE: usize = 1024 * 1024;
 
 type Done = oneshot::Sender<Result<(), StorageError>>;
 
@@ -137,6 +134,11 @@ impl Committer {
     /// Whether a write or an fsync has failed since the start.
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::Acquire)
+    }
+
+    /// The same, also once this is gone.
+    pub(super) fn failure(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.has_failed)
     }
 
     /// Refuses all writes from now on.
@@ -265,7 +267,7 @@ fn gather(first: Order, waiting: &mpsc::Receiver<Order>) -> (Batch, Vec<Done>) {
             Goal::Durable => durable.push(order.done),
             Goal::Settled => batch.waiters.push(order.done),
         }
-        next = (batch.size < AT_ONCE)
+        next = (batch.size < ENOUGH)
             .then(|| waiting.try_recv().ok())
             .flatten();
     }

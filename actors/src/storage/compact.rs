@@ -41,7 +41,9 @@ impl Storage {
             error,
         };
         // Closed and opened once more, it has all that was in the journal.
-        drop(self);
+        if !self.end() {
+            return Err(at(io::Error::other("a write has failed")));
+        }
         let database = prepare(&directory, cache_mib, NoMark::Refuse)?.database;
         let before = size_of(&old);
         let copied = copy(&database, &old, &new, cache_mib);

@@ -46,8 +46,8 @@ fn paths(directory: &Path) -> [PathBuf; 2] {
     [directory.join("0"), directory.join("1")]
 }
 
-/// Everything readable in the journal below `directory`, of whatever database, in the order of numbers.
-pub(super) fn read(directory: &Path) -> io::Result<Vec<Frame>> {
+/// Everything readable in the journal below `directory` of this database, in the order of numbers.
+pub(super) fn read(directory: &Path, database: &[u8; 16]) -> io::Result<Vec<Frame>> {
     let mut frames = Vec::new();
     for path in paths(directory) {
         let bytes = match fs::read(path) {
@@ -58,7 +58,7 @@ pub(super) fn read(directory: &Path) -> io::Result<Vec<Frame>> {
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             // Also behind what cannot be read: that there is more must not be overlooked.
-            let size = match frame::decode(rest) {
+            let size = match frame::decode(database, rest) {
                 Some((frame, size)) => {
                     frames.push(frame);
                     size
@@ -103,10 +103,15 @@ impl Journal {
 
     /// Puts the commit of this number on disk.
     pub(super) fn append(&mut self, number: u64, changes: &Changes) -> io::Result<()> {
-        let frame = frame::encode(&self.database, number, self.settled.count(), changes);
-        let frame = frame.map_err(io::Error::other)?;
+        let encode = |settled| {
+            let frame = frame::encode(&self.database, number, settled, changes);
+            frame.map_err(io::Error::other)
+        };
+        let mut frame = encode(self.settled.count())?;
         if self.current.end > 0 && self.current.end + frame.len() > SIZE {
             self.settled.wait_for(self.other.newest)?;
+            // All that it is written over must be settled by what it says itself.
+            frame = encode(self.settled.count())?;
             std::mem::swap(&mut self.current, &mut self.other);
             self.current.end = 0;
         }

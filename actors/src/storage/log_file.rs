@@ -7,7 +7,7 @@
 //!
 //! Not every unreadable place is damage. What was not fsync'ed yet may be torn, and a segment that
 //! was free may be half overwritten by the next. Damage is an unreadable place before the newest
-//! commit that the mark speaks of, with readable messages of the same segment behind it, which
+//! commit that is settled (decision 20), with readable messages of the same segment behind it, which
 //! nobody could have written without writing that place first.
 //!
 //! The format is that of sled 0.34 (`pagecache/logger.rs`): segments of 512 KiB, each a header

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::committer::{Committer, Disk, Writer};
 use super::files::{lock_soon, try_again};
@@ -92,9 +93,7 @@ impl Storage {
     /// being readable, but on the checksum of each page when that is read.
     pub fn close(self) -> Result<(), OpenError> {
         let (directory, cache_mib) = (self.directory.clone(), self.cache_mib);
-        let has_failed = self.committer.has_failed();
-        drop(self);
-        if has_failed {
+        if !self.end() {
             return Ok(());
         }
         let_go(prepare(&directory, cache_mib, NoMark::Refuse)?.database);
@@ -104,6 +103,13 @@ impl Storage {
         };
         wait_until_closed(&directory.join("db").join("db")).map_err(at)?;
         compact::note_closed(&directory).map_err(at)
+    }
+
+    /// Ends the threads, after all that was committed has been put into the database; whether it was.
+    pub(super) fn end(self) -> bool {
+        let has_failed = self.committer.failure();
+        drop(self);
+        !has_failed.load(Ordering::Acquire)
     }
 }
 

@@ -37,7 +37,7 @@ impl Pending {
         }
     }
 
-    /// Forgets `changes`, which are in the database now or never will be, but for those keys that a
+    /// Forgets `changes`, which are in the database now, but for those keys that a
     /// commit after `newest` changes again.
     pub(super) fn forget(&self, changes: &Changes, newest: u64) {
         let mut pending = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rand_core::{OsRng, RngCore as _};
 
-use super::applier::{COMMITS, Database};
+use super::applier::{COMMITS, Database, ENOUGH};
 use super::journal::{self, Frame};
 use super::mark::{Mark, MarkFile};
 use super::open::{configuration, open_when_closed, sync_all_files};
@@ -47,32 +47,40 @@ pub(super) fn prepare(
     };
     create_private(directory).map_err(at)?;
     compact::settle(directory).map_err(at)?;
-    let (mut mark_file, mut mark, is_believed) = find_mark(directory, &path, no_mark)?;
+    let (mark_file, mut mark) = find_mark(directory, &path, no_mark)?;
     let is_new = mark.commits == 0;
     if is_new && path.exists() {
         // Its creation was interrupted, before anything could be written to it.
         fs::remove_dir_all(&path).map_err(at)?;
     }
-    let frames = journal::read(directory).map_err(at)?;
     if !is_new {
-        check_files(&path, &mark, &frames)?;
+        check_files(directory, &mark)?;
     }
     let database = open_database(&path, cache_mib, is_new.then_some(&mark))?;
-    let completed = complete(&path, &database, &mut mark, frames, is_believed).and_then(|()| {
-        sync_all_files(&path)
-            .and_then(|()| mark_file.write(&mark))
-            .and_then(|()| mark_file.sync())
-            .map_err(at)
+    let is_believed = mark_file.is_none();
+    let completed = complete(directory, &database, &mut mark, is_believed).and_then(|()| {
+        sync_all_files(&path).map_err(at)?;
+        let mark_path = directory.join("mark");
+        match mark_file {
+            Some(mut file) => {
+                let written = file.write(&mark).and_then(|()| file.sync());
+                written.map(|()| file)
+            }
+            None => MarkFile::create(&mark_path, &mark),
+        }
+        .map_err(at)
     });
-    if let Err(error) = completed {
-        let_go(database);
-        return Err(error);
+    match completed {
+        Ok(mark_file) => Ok(Prepared {
+            database,
+            mark_file,
+            mark,
+        }),
+        Err(error) => {
+            let_go(database);
+            Err(error)
+        }
     }
-    Ok(Prepared {
-        database,
-        mark_file,
-        mark,
-    })
 }
 
 /// Opens what sled has there; a new database gets the name in the mark `of_new`.
@@ -112,60 +120,112 @@ fn open_database(
 /// Puts into a database what only the journal has, and compares it with its mark, which from now on
 /// speaks of an open one. Where the database is believed, it takes the name in the mark.
 fn complete(
-    path: &Path,
+    directory: &Path,
     database: &Database,
     mark: &mut Mark,
-    frames: Vec<Frame>,
     is_believed: bool,
 ) -> Result<(), OpenError> {
-    let damaged = |trouble: Trouble| damaged(path, &trouble);
+    let path = directory.join("db");
+    let damaged = |trouble: Trouble| damaged(&path, &trouble);
     let lost = |found, expected| OpenError::Lost {
-        path: path.to_owned(),
+        path: path.clone(),
         found,
         expected,
     };
     let found = shielded(|| Ok((database.counter.get(NAME)?, database.counter.get(COMMITS)?)));
     let (name, commits) = found.map_err(damaged)?;
-    if !is_believed && name.as_deref() != Some(&mark.database) {
-        return Err(OpenError::Foreign(path.to_owned()));
-    }
     let commits = commits.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk()?)));
-    let mut commits = commits.unwrap_or_default();
+    let commits = commits.unwrap_or_default();
+    let name = name.and_then(|name| <[u8; 16]>::try_from(&*name).ok());
+    if !is_believed && name != Some(mark.database) {
+        return Err(OpenError::Foreign(path));
+    }
     let closed_well = mark.closed_at.is_some();
-    if !is_believed && closed_well && commits != mark.commits {
+    if closed_well && commits != mark.commits {
         return Err(lost(commits, mark.commits));
     }
-    let frames = frames
-        .into_iter()
-        .filter(|frame| name.as_deref() == Some(&frame.database));
-    for frame in frames {
-        if frame.number <= commits {
-            continue;
-        }
-        if frame.number > commits + 1 {
-            if is_believed {
-                tracing::warn!(commits, "the journal has more, but not what comes next");
-                break;
+    let completed = if closed_well {
+        commits
+    } else {
+        let frames = name.map_or(Ok(Vec::new()), |name| journal::read(directory, &name));
+        let frames = frames.map_err(|error| OpenError::Io {
+            path: directory.to_owned(),
+            error,
+        })?;
+        match replay(database, frames, commits).map_err(damaged)? {
+            Ok(completed) => completed,
+            Err(Gap { found, .. }) if is_believed => {
+                tracing::warn!(commits, found, "the journal does not go with the database");
+                commits
             }
-            return Err(lost(commits, frame.number));
+            Err(Gap { found, expected }) => return Err(lost(found, expected)),
         }
-        commits = frame.number;
-        database.apply(&frame.changes, commits).map_err(damaged)?;
+    };
+    if completed < mark.commits {
+        return Err(lost(completed, mark.commits));
     }
-    if is_believed {
-        commits = commits.max(1);
-        let named = shielded(|| {
-            database.counter.insert(NAME, &mark.database)?;
-            database.counter.insert(COMMITS, &commits.to_be_bytes())
-        });
-        named.map_err(damaged)?;
-    } else if commits < mark.commits {
-        return Err(lost(commits, mark.commits));
-    }
-    shielded(|| database.db.flush()).map_err(damaged)?;
-    mark.commits = commits;
+    // A new name makes what is left in the journal nobody's.
+    let named = shielded(|| {
+        database.counter.insert(NAME, &mark.database)?;
+        database.counter.insert(COMMITS, &completed.to_be_bytes())?;
+        database.db.flush()
+    });
+    named.map_err(damaged)?;
+    mark.commits = completed;
     mark.closed_at = None;
     Ok(())
+}
+
+/// A database and a journal that do not go together.
+struct Gap {
+    found: u64,
+    expected: u64,
+}
+
+/// Puts what is not settled into a database that has counted `commits`; returns how many it has then.
+///
+/// What it has counted beyond what is settled may be in the system's memory only, or in part, so that
+/// is put there again.
+fn replay(
+    database: &Database,
+    frames: Vec<Frame>,
+    commits: u64,
+) -> Result<Result<u64, Gap>, Trouble> {
+    let Some(settled) = frames.iter().map(|frame| frame.settled).max() else {
+        return Ok(Ok(commits));
+    };
+    let gap = |found, expected| Ok(Err(Gap { found, expected }));
+    if commits < settled {
+        return gap(commits, settled);
+    }
+    let unsettled: Vec<_> = frames
+        .into_iter()
+        .filter(|frame| frame.number > settled)
+        .collect();
+    let mut newest = settled;
+    for frame in &unsettled {
+        if frame.number != newest + 1 {
+            return gap(newest, frame.number);
+        }
+        newest = frame.number;
+    }
+    if newest < commits {
+        return gap(newest, commits);
+    }
+    let mut since_sync = 0;
+    for frame in unsettled {
+        database.apply(&frame.changes, frame.number)?;
+        let sizes = frame.changes.iter();
+        since_sync += sizes
+            .map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len()))
+            .sum::<usize>();
+        if since_sync > ENOUGH {
+            since_sync = 0;
+            database.sync().map_err(sled::Error::Io)?;
+        }
+    }
+    database.sync().map_err(sled::Error::Io)?;
+    Ok(Ok(newest))
 }
 
 fn damaged(path: &Path, trouble: &Trouble) -> OpenError {
@@ -175,13 +235,13 @@ fn damaged(path: &Path, trouble: &Trouble) -> OpenError {
     }
 }
 
-/// The mark: the one that is there, or a new one for a new database. The last of the three says
-/// whether it is made for a database that is there, which is believed.
+/// The mark: the one that is there, or a new one for a new database. Without a file it is for a
+/// database that is believed; that gets its file once it is whole.
 fn find_mark(
     directory: &Path,
     database: &Path,
     no_mark: NoMark,
-) -> Result<(MarkFile, Mark, bool), OpenError> {
+) -> Result<(Option<MarkFile>, Mark), OpenError> {
     let path = directory.join("mark");
     let at = |error| OpenError::Io {
         path: path.clone(),
@@ -189,7 +249,7 @@ fn find_mark(
     };
     let exists = database.join("db").exists();
     match MarkFile::open(&path).map_err(at)? {
-        Some((file, Some(mark))) => Ok((file, mark, false)),
+        Some((file, Some(mark))) => Ok((Some(file), mark)),
         _ if exists && no_mark == NoMark::Refuse => Err(OpenError::NoMark(path)),
         _ => {
             let mut mark = Mark {
@@ -198,14 +258,15 @@ fn find_mark(
                 closed_at: None,
             };
             OsRng.fill_bytes(&mut mark.database);
-            let file = MarkFile::create(&path, &mark).map_err(at)?;
-            Ok((file, mark, exists))
+            let file = (!exists).then(|| MarkFile::create(&path, &mark));
+            Ok((file.transpose().map_err(at)?, mark))
         }
     }
 }
 
 /// What can be said of the files before sled reads (and, where it cuts its log, rewrites) them.
-fn check_files(database: &Path, mark: &Mark, frames: &[Frame]) -> Result<(), OpenError> {
+fn check_files(directory: &Path, mark: &Mark) -> Result<(), OpenError> {
+    let database = &directory.join("db");
     let path = database.join("db");
     let size = match fs::metadata(&path) {
         Ok(metadata) => metadata.len(),
@@ -213,6 +274,10 @@ fn check_files(database: &Path, mark: &Mark, frames: &[Frame]) -> Result<(), Ope
             return Err(OpenError::Missing(database.to_owned()));
         }
         Err(error) => return Err(OpenError::Io { path, error }),
+    };
+    let at = |error| OpenError::Io {
+        path: directory.to_owned(),
+        error,
     };
     let damaged = |reason| OpenError::Damaged {
         path: database.to_owned(),
@@ -226,16 +291,14 @@ fn check_files(database: &Path, mark: &Mark, frames: &[Frame]) -> Result<(), Ope
         )));
     }
     // What was not settled need not be whole: the journal has it.
-    let of_it = frames
-        .iter()
-        .filter(|frame| frame.database == mark.database);
-    let settled = match of_it.map(|frame| frame.settled).max() {
+    let frames = journal::read(directory, &mark.database).map_err(at)?;
+    let settled = match frames.iter().map(|frame| frame.settled).max() {
         Some(settled) if mark.closed_at.is_none() => settled,
         _ => mark.commits,
     };
     match log_file::find_damage(database, settled) {
         Ok(None) => Ok(()),
         Ok(Some(at)) => Err(damaged(format!("its file is damaged near byte {at}"))),
-        Err(error) => Err(OpenError::Io { path, error }),
+        Err(error) => Err(at(error)),
     }
 }

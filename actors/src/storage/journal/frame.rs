@@ -5,7 +5,8 @@
 //! SHA-256's bytes), then the body: the changes in bincode. Each begins in a sector of its own, so
 //! that a write that is torn takes nothing with it that was on disk before.
 //!
-//! The name is a secret of the node, so nobody can send something that looks like a commit.
+//! The name is a secret of the node, so nobody can send something that looks like a commit. It is looked
+//! at before anything else.
 
 use bincode::config::{self, Configuration};
 use sha2::{Digest as _, Sha256};
@@ -21,7 +22,7 @@ const DIGEST: usize = 16;
 
 const HEADER: usize = FIELDS + DIGEST;
 
-/// The digest is looked at first, so a length in here is one that was written.
+/// Name and digest are looked at first, so a length in here is one that we have written.
 const BINCODE: Configuration = config::standard();
 
 /// A key, and its value; none if it goes.
@@ -30,9 +31,7 @@ type Change<'a> = (&'a [u8], Option<&'a [u8]>);
 /// A commit in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::storage) struct Frame {
-    /// The name of the database that it belongs to.
-    pub(in crate::storage) database: [u8; 16],
-    /// Which commit of that database.
+    /// Which commit.
     pub(in crate::storage) number: u64,
     /// How many commits were settled when it was written.
     pub(in crate::storage) settled: u64,
@@ -65,8 +64,10 @@ pub(super) fn encode(
     Ok(frame)
 }
 
-/// The frame that begins `bytes`, and its length with what fills its last sector, if there is one.
-pub(super) fn decode(bytes: &[u8]) -> Option<(Frame, usize)> {
+/// The frame of this database that begins `bytes`, and its length with what fills its last sector, if
+/// there is one.
+pub(super) fn decode(database: &[u8; 16], bytes: &[u8]) -> Option<(Frame, usize)> {
+    bytes.starts_with(database).then_some(())?;
     let number = |at: usize| Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
     let length = u32::from_be_bytes(*bytes.get(FIELDS - 4..)?.first_chunk()?);
     let end = HEADER.checked_add(usize::try_from(length).ok()?)?;
@@ -82,7 +83,6 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Frame, usize)> {
         .map(|(key, value)| (key.to_vec(), value.map(sled::IVec::from)));
     (read == body.len()).then_some(())?;
     let frame = Frame {
-        database: *bytes.first_chunk()?,
         number: number(16)?,
         settled: number(24)?,
         changes: changes.collect(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::super::tests::copy;
@@ -145,6 +146,62 @@ async fn a_torn_end_is_no_damage_and_a_hole_is() {
     assert!(read(&storage).unwrap() == model);
 }
 
+/// An older state of the database, which the journal cannot complete any more, or a journal that ends
+/// before what the database has.
+#[tokio::test]
+async fn a_database_and_a_journal_of_different_times_are_refused() {
+    let Killed { place, model, .. } = killed(&[1, SECTOR]).await;
+    let before = TempDir::new().unwrap();
+    copy(&place.path().join("db"), before.path());
+    let storage = Storage::open(place.path(), 8).unwrap();
+    assert!(read(&storage).unwrap() == model);
+    put(&storage, 3, b"three".to_vec()).await;
+    drop(storage);
+    let later = TempDir::new().unwrap();
+    copy(place.path(), later.path());
+    fs::remove_dir_all(place.path().join("db")).unwrap();
+    copy(before.path(), &place.path().join("db"));
+    let refused = Storage::open(place.path(), 8).unwrap_err();
+    assert!(
+        matches!(refused, OpenError::Lost { .. } | OpenError::Damaged { .. }),
+        "{refused}"
+    );
+
+    let (mut bytes, used) = journal(later.path());
+    // What was left of the run before is overwritten, too.
+    bytes[SECTOR..used].fill(0);
+    fs::write(later.path().join("journal/0"), bytes).unwrap();
+    let refused = Storage::open(later.path(), 8).unwrap_err();
+    assert!(matches!(refused, OpenError::Lost { .. }), "{refused}");
+}
+
+/// Bytes that somebody sends may come to stand where a frame could begin, once its own frame is gone.
+#[tokio::test]
+async fn what_looks_like_a_frame_is_none() {
+    let digest = |fields: &[u8], body: &[u8]| {
+        Sha256::new()
+            .chain_update(fields)
+            .chain_update(body)
+            .finalize()[..16]
+            .to_vec()
+    };
+    // More changes than there can be.
+    let body = [&[0xfd][..], &[0xff; 8]].concat();
+    let fields = [&[7; 32][..], &9_u32.to_be_bytes()].concat();
+    let sent = [&fields[..], &digest(&fields, &body), &body].concat();
+    let place = TempDir::new().unwrap();
+    let storage = Storage::open(place.path(), 8).unwrap();
+    put(&storage, 1, b"one".to_vec()).await;
+    storage.close().unwrap();
+    let path = place.path().join("journal/0");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[8 * SECTOR..8 * SECTOR + sent.len()].copy_from_slice(&sent);
+    fs::write(&path, bytes).unwrap();
+    assert!(decode(&[9; 16], &sent).is_none());
+    let storage = Storage::open(place.path(), 8).unwrap();
+    assert_eq!(read(&storage).unwrap().len(), 1);
+}
+
 /// Both files are filled several times, also by commits that are longer than one of them.
 #[tokio::test]
 async fn the_journal_goes_round() {
@@ -196,12 +253,13 @@ fn a_frame_is_what_it_was() {
     ];
     assert_eq!(bytes[..70], expected.concat());
     assert!(bytes[70..].iter().all(|byte| *byte == 0));
-    let (frame, size) = decode(&bytes).unwrap();
+    let (frame, size) = decode(&[9; 16], &bytes).unwrap();
     assert_eq!((frame.number, frame.settled, size), (5, 4, SECTOR));
-    assert!(decode(&bytes[..69]).is_none());
+    assert!(decode(&[9; 16], &bytes[..69]).is_none());
+    assert!(decode(&[8; 16], &bytes).is_none());
     for at in 0..70 {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
-        assert_eq!(decode(&damaged), None, "byte {at}");
+        assert_eq!(decode(&[9; 16], &damaged), None, "byte {at}");
     }
 }
