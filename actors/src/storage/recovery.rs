@@ -161,22 +161,23 @@ fn complete(
             Err(Gap { found, expected }) => return Err(lost(found, expected)),
         }
     };
-    // Format 1 did not count.
     let completed = if is_believed {
-        completed.max(1)
+        // Format 1 did not count.
+        let counted = completed.max(1);
+        // A new name makes what is left in the journal nobody's.
+        let named = shielded(|| {
+            database.counter.insert(NAME, &mark.database)?;
+            database.counter.insert(COMMITS, &counted.to_be_bytes())?;
+            database.db.flush()
+        });
+        named.map_err(damaged)?;
+        counted
     } else {
         completed
     };
     if completed < mark.commits {
         return Err(lost(completed, mark.commits));
     }
-    // A new name makes what is left in the journal nobody's.
-    let named = shielded(|| {
-        database.counter.insert(NAME, &mark.database)?;
-        database.counter.insert(COMMITS, &completed.to_be_bytes())?;
-        database.db.flush()
-    });
-    named.map_err(damaged)?;
     mark.commits = completed;
     mark.closed_at = None;
     Ok(())
