@@ -44,8 +44,8 @@ pub async fn open(
     if !data_dir.is_older() {
         return Ok(Storage::open(data_dir.path(), config.cache_mib)?);
     }
-    // What older formats have, this program reads: format 1 has no mark, and the entries of the log
-    // in formats 1 and 2 are not packed. Only what is derived from the log is written anew.
+    // What older formats have, this program reads: format 1 has no mark, the entries of the log in
+    // formats 1 and 2 are not packed, and none of them has a journal. Only what is derived from the log is written anew.
     let storage = if data_dir.format() == 1 {
         Storage::open_without_mark(data_dir.path(), config.cache_mib)?
     } else {

@@ -46,7 +46,6 @@ pub(super) struct Batch {
 impl Batch {
     /// Adds what comes after it.
     fn join(&mut self, next: Self) {
-        // Not `append`, which builds the whole map anew for each.
         self.changes.extend(next.changes);
         self.size += next.size;
         self.newest = next.newest;
@@ -201,8 +200,6 @@ impl Applier {
     }
 
     fn settle(&self, batch: &Batch) -> Result<(), StorageError> {
-        // After a failed fsync the kernel may drop what it could not write, so trying again would
-        // report success for lost data.
         let applied = if self.has_failed.load(Ordering::Acquire) {
             Err("it failed before".to_owned())
         } else {

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::applier::{Applier, Batch, Database, ENOUGH};
 use super::journal::Journal;
 use super::mark::{Mark, MarkFile};
-use super::pending::{Changes, Pending};
+use super::pending::{Changes, Pending, size_of};
 use super::shield::{Trouble, let_go};
 use super::snapshot::Past;
 use super::watchdog::watch;
@@ -26,8 +26,6 @@ type Done = oneshot::Sender<Result<(), StorageError>>;
 struct Order {
     number: u64,
     changes: Changes,
-    /// About how many bytes these have.
-    size: usize,
     waits_for: Goal,
     done: Done,
 }
@@ -170,14 +168,10 @@ impl Committer {
         if self.has_failed() {
             return Err(StorageError::WritesRefused);
         }
-        let mut size = 0;
         let changes: Changes = writes
             .0
             .into_iter()
-            .map(|(key, value)| {
-                size += key.len() + value.as_ref().map_or(0, Vec::len);
-                (key, value.map(sled::IVec::from))
-            })
+            .map(|(key, value)| (key, value.map(sled::IVec::from)))
             .collect();
         let (done, outcome) = oneshot::channel();
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,7 +182,6 @@ impl Committer {
         let order = Order {
             number,
             changes,
-            size,
             waits_for,
             done,
         };
@@ -220,8 +213,6 @@ fn run(
     // and the next fsync.
     while let Ok(first) = waiting.recv() {
         let (mut batch, mut durable) = gather(first, waiting);
-        // After a failed fsync the kernel may drop what it could not write, so trying again would
-        // report success for lost data.
         let written = if has_failed.load(Ordering::Acquire) {
             Err("it failed before".to_owned())
         } else if batch.changes.is_empty() {
@@ -259,9 +250,9 @@ fn gather(first: Order, waiting: &mpsc::Receiver<Order>) -> (Batch, Vec<Done>) {
     let mut durable = Vec::new();
     let mut next = Some(first);
     while let Some(order) = next {
+        batch.size += size_of(&order.changes);
         // Not `append`, which builds the whole map anew for each.
         batch.changes.extend(order.changes);
-        batch.size += order.size;
         batch.newest = order.number;
         match order.waits_for {
             Goal::Durable => durable.push(order.done),
@@ -274,7 +265,8 @@ fn gather(first: Order, waiting: &mpsc::Receiver<Order>) -> (Batch, Vec<Done>) {
     (batch, durable)
 }
 
-/// Refuses all writes from now on, and says so once.
+/// Refuses all writes from now on, and says so once. After a failed fsync the kernel may drop what it could
+/// not write, so trying again would report success for lost data.
 pub(super) fn note_failure(has_failed: &AtomicBool, reason: &str) {
     if !has_failed.swap(true, Ordering::AcqRel) {
         tracing::error!(

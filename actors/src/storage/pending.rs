@@ -14,6 +14,13 @@ use super::shield::{Entry, Shielded};
 /// Keys with the values that they are about to have; none for those about to go.
 pub(super) type Changes = BTreeMap<Vec<u8>, Option<IVec>>;
 
+/// About how many bytes changes have.
+pub(super) fn size_of(changes: &Changes) -> usize {
+    let sizes = changes.iter();
+    let sizes = sizes.map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len()));
+    sizes.sum()
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Pending(RwLock<BTreeMap<Vec<u8>, Change>>);

@@ -11,6 +11,7 @@ use super::applier::{COMMITS, Database, ENOUGH};
 use super::journal::{self, Frame};
 use super::mark::{Mark, MarkFile};
 use super::open::{configuration, open_when_closed, sync_all_files};
+use super::pending::size_of;
 use super::shield::{Trouble, let_go, shielded};
 use super::{OpenError, compact, create_private, log_file};
 
@@ -53,12 +54,23 @@ pub(super) fn prepare(
         // Its creation was interrupted, before anything could be written to it.
         fs::remove_dir_all(&path).map_err(at)?;
     }
+    let is_believed = mark_file.is_none();
+    // Whose journal it is of a believed database turns out only once that is open.
+    let frames = if is_believed || mark.closed_at.is_some() {
+        Vec::new()
+    } else {
+        journal::read(directory, &mark.database).map_err(at)?
+    };
     if !is_new {
-        check_files(directory, &mark)?;
+        check_files(&path, &mark, &frames)?;
     }
     let database = open_database(&path, cache_mib, is_new.then_some(&mark))?;
-    let is_believed = mark_file.is_none();
-    let completed = complete(directory, &database, &mut mark, is_believed).and_then(|()| {
+    let completed = if is_believed {
+        believe(directory, &database, &mut mark)
+    } else {
+        complete(&path, &database, &mut mark, frames)
+    };
+    let completed = completed.and_then(|()| {
         sync_all_files(&path).map_err(at)?;
         let mark_path = directory.join("mark");
         match mark_file {
@@ -117,70 +129,86 @@ fn open_database(
     }
 }
 
+/// What a database says of itself.
+struct Found {
+    name: Option<[u8; 16]>,
+    commits: u64,
+}
+
+impl Found {
+    fn read(counter: &sled::Tree) -> Result<Self, Trouble> {
+        let found = shielded(|| Ok((counter.get(NAME)?, counter.get(COMMITS)?)));
+        let (name, commits) = found?;
+        let name = name.and_then(|name| name.as_ref().try_into().ok());
+        // Format 1 did not count.
+        let commits = commits.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk()?)));
+        Ok(Self {
+            name,
+            commits: commits.unwrap_or_default(),
+        })
+    }
+}
+
 /// Puts into a database what only the journal has, and compares it with its mark, which from now on
-/// speaks of an open one. Where the database is believed, it takes the name in the mark.
+/// speaks of an open one.
 fn complete(
-    directory: &Path,
+    path: &Path,
     database: &Database,
     mark: &mut Mark,
-    is_believed: bool,
+    frames: Vec<Frame>,
 ) -> Result<(), OpenError> {
-    let path = directory.join("db");
-    let damaged = |trouble: Trouble| damaged(&path, &trouble);
+    let damaged = |trouble: Trouble| damaged(path, &trouble);
     let lost = |found, expected| OpenError::Lost {
-        path: path.clone(),
+        path: path.to_owned(),
         found,
         expected,
     };
-    let found = shielded(|| Ok((database.counter.get(NAME)?, database.counter.get(COMMITS)?)));
-    let (name, commits) = found.map_err(damaged)?;
-    let commits = commits.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk()?)));
-    let commits = commits.unwrap_or_default();
-    let name = name.and_then(|name| <[u8; 16]>::try_from(&*name).ok());
-    if !is_believed && name != Some(mark.database) {
-        return Err(OpenError::Foreign(path));
+    let Found { name, commits } = Found::read(&database.counter).map_err(damaged)?;
+    if name != Some(mark.database) {
+        return Err(OpenError::Foreign(path.to_owned()));
     }
-    let closed_well = mark.closed_at.is_some();
-    if closed_well && commits != mark.commits {
+    if mark.closed_at.is_some() && commits != mark.commits {
         return Err(lost(commits, mark.commits));
     }
-    let completed = if closed_well {
-        commits
-    } else {
-        let frames = name.map_or(Ok(Vec::new()), |name| journal::read(directory, &name));
-        let frames = frames.map_err(|error| OpenError::Io {
-            path: directory.to_owned(),
-            error,
-        })?;
-        match replay(database, frames, commits).map_err(damaged)? {
-            Ok(completed) => completed,
-            Err(Gap { found, .. }) if is_believed => {
-                tracing::warn!(commits, found, "the journal does not go with the database");
-                commits
-            }
-            Err(Gap { found, expected }) => return Err(lost(found, expected)),
-        }
-    };
-    let completed = if is_believed {
-        // Format 1 did not count.
-        let counted = completed.max(1);
-        // A new name makes what is left in the journal nobody's.
-        let named = shielded(|| {
-            database.counter.insert(NAME, &mark.database)?;
-            database.counter.insert(COMMITS, &counted.to_be_bytes())?;
-            database.db.flush()
-        });
-        named.map_err(damaged)?;
-        counted
-    } else {
-        completed
-    };
-    if completed < mark.commits {
-        return Err(lost(completed, mark.commits));
+    let unsettled = unsettled(frames, commits);
+    let unsettled = unsettled.map_err(|gap| lost(gap.found, gap.expected))?;
+    replay(database, &unsettled).map_err(damaged)?;
+    let commits = unsettled.last().map_or(commits, |frame| frame.number);
+    if commits < mark.commits {
+        return Err(lost(commits, mark.commits));
     }
-    mark.commits = completed;
+    mark.commits = commits;
     mark.closed_at = None;
     Ok(())
+}
+
+/// The same without a mark to compare with: what the database says of itself is believed, and what the
+/// journal has for it. It gets the name in the mark, which makes what is left in the journal nobody's.
+fn believe(directory: &Path, database: &Database, mark: &mut Mark) -> Result<(), OpenError> {
+    let path = directory.join("db");
+    let damaged = |trouble: Trouble| damaged(&path, &trouble);
+    let Found { name, commits } = Found::read(&database.counter).map_err(damaged)?;
+    let frames = name.map_or(Ok(Vec::new()), |name| journal::read(directory, &name));
+    let frames = frames.map_err(|error| OpenError::Io {
+        path: directory.to_owned(),
+        error,
+    })?;
+    let unsettled = unsettled(frames, commits).unwrap_or_else(|gap| {
+        let found = gap.found;
+        tracing::warn!(commits, found, "the journal does not go with the database");
+        Vec::new()
+    });
+    replay(database, &unsettled).map_err(damaged)?;
+    let commits = unsettled.last().map_or(commits, |frame| frame.number);
+    mark.commits = commits.max(1);
+    let named = shielded(|| {
+        database.counter.insert(NAME, &mark.database)?;
+        database
+            .counter
+            .insert(COMMITS, &mark.commits.to_be_bytes())?;
+        database.db.flush()
+    });
+    named.map(drop).map_err(damaged)
 }
 
 /// A database and a journal that do not go together.
@@ -189,50 +217,51 @@ struct Gap {
     expected: u64,
 }
 
-/// Puts what is not settled into a database that has counted `commits`; returns how many it has then.
-///
-/// What it has counted beyond what is settled may be in the system's memory only, or in part, so that
-/// is put there again.
-fn replay(
-    database: &Database,
-    frames: Vec<Frame>,
-    commits: u64,
-) -> Result<Result<u64, Gap>, Trouble> {
+/// What is to be put into a database that has counted `commits`: all that is not settled. What it has
+/// counted beyond that may be in the system's memory only, or in part, so that is put there again.
+fn unsettled(mut frames: Vec<Frame>, commits: u64) -> Result<Vec<Frame>, Gap> {
     let Some(settled) = frames.iter().map(|frame| frame.settled).max() else {
-        return Ok(Ok(commits));
+        return Ok(frames);
     };
-    let gap = |found, expected| Ok(Err(Gap { found, expected }));
     if commits < settled {
-        return gap(commits, settled);
+        return Err(Gap {
+            found: commits,
+            expected: settled,
+        });
     }
-    let unsettled: Vec<_> = frames
-        .into_iter()
-        .filter(|frame| frame.number > settled)
-        .collect();
+    frames.retain(|frame| frame.number > settled);
     let mut newest = settled;
-    for frame in &unsettled {
+    for frame in &frames {
         if frame.number != newest + 1 {
-            return gap(newest, frame.number);
+            return Err(Gap {
+                found: newest,
+                expected: frame.number,
+            });
         }
         newest = frame.number;
     }
     if newest < commits {
-        return gap(newest, commits);
+        return Err(Gap {
+            found: newest,
+            expected: commits,
+        });
     }
+    Ok(frames)
+}
+
+/// Puts commits into the database, all of them on disk there in the end.
+fn replay(database: &Database, frames: &[Frame]) -> Result<(), Trouble> {
     let mut since_sync = 0;
-    for frame in unsettled {
+    for frame in frames {
         database.apply(&frame.changes, frame.number)?;
-        let sizes = frame.changes.iter();
-        since_sync += sizes
-            .map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len()))
-            .sum::<usize>();
+        since_sync += size_of(&frame.changes);
         if since_sync > ENOUGH {
             since_sync = 0;
             database.sync().map_err(sled::Error::Io)?;
         }
     }
     database.sync().map_err(sled::Error::Io)?;
-    Ok(Ok(newest))
+    Ok(())
 }
 
 fn damaged(path: &Path, trouble: &Trouble) -> OpenError {
@@ -272,8 +301,7 @@ fn find_mark(
 }
 
 /// What can be said of the files before sled reads (and, where it cuts its log, rewrites) them.
-fn check_files(directory: &Path, mark: &Mark) -> Result<(), OpenError> {
-    let database = &directory.join("db");
+fn check_files(database: &Path, mark: &Mark, frames: &[Frame]) -> Result<(), OpenError> {
     let path = database.join("db");
     let size = match fs::metadata(&path) {
         Ok(metadata) => metadata.len(),
@@ -281,10 +309,6 @@ fn check_files(directory: &Path, mark: &Mark) -> Result<(), OpenError> {
             return Err(OpenError::Missing(database.to_owned()));
         }
         Err(error) => return Err(OpenError::Io { path, error }),
-    };
-    let at = |error| OpenError::Io {
-        path: directory.to_owned(),
-        error,
     };
     let damaged = |reason| OpenError::Damaged {
         path: database.to_owned(),
@@ -298,14 +322,11 @@ fn check_files(directory: &Path, mark: &Mark) -> Result<(), OpenError> {
         )));
     }
     // What was not settled need not be whole: the journal has it.
-    let frames = journal::read(directory, &mark.database).map_err(at)?;
-    let settled = match frames.iter().map(|frame| frame.settled).max() {
-        Some(settled) if mark.closed_at.is_none() => settled,
-        _ => mark.commits,
-    };
+    let settled = frames.iter().map(|frame| frame.settled).max();
+    let settled = settled.unwrap_or(mark.commits);
     match log_file::find_damage(database, settled) {
         Ok(None) => Ok(()),
         Ok(Some(at)) => Err(damaged(format!("its file is damaged near byte {at}"))),
-        Err(error) => Err(at(error)),
+        Err(error) => Err(OpenError::Io { path, error }),
     }
 }
