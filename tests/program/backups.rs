@@ -6,8 +6,9 @@ use std::process::Command;
 use antiphon_actors::storage::FORMAT;
 use serde_json::{Value, json};
 
+use super::ledger::Ledger;
 use super::program::{Place, one_line};
-use super::workload::{CONFIG, Ledger};
+use super::workload::CONFIG;
 use crate::support::key_package::{LAST_RESORT, draft};
 use crate::support::node::DOMAIN;
 use crate::support::{ClientKey, decode, openssl};
@@ -87,7 +88,7 @@ async fn a_backup_of_a_busy_node_has_everything_that_was_acknowledged() {
         let alice = api.identify(fid, cert, &people.alices_key).await;
         let claimed = api.claim(&alice, &carol.fid).await;
         assert_eq!(claimed, std::slice::from_ref(&last_resort));
-        for package in known.published().take(3) {
+        for package in known.published.iter().take(3) {
             let again = api.publish(&alice, std::slice::from_ref(package)).await;
             assert_eq!(again.status(), 409);
         }

@@ -9,9 +9,10 @@ use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::ledger::Ledger;
 use super::program::{Place, start_here};
 use super::random::Random;
-use super::workload::{self, Ledger};
+use super::workload;
 use crate::support::node::DOMAIN;
 use crate::support::{Api, Session};
 

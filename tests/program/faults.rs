@@ -11,8 +11,9 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::disk::interposer;
+use super::ledger::Ledger;
 use super::program::{Place, Program};
-use super::workload::{self, Ledger, People};
+use super::workload::{self, People};
 use crate::support::{PASSWORD, assert_refused};
 
 const EIO: i32 = 5;

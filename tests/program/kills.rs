@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use rand_core::{OsRng, RngCore as _};
 
+use super::ledger::Ledger;
 use super::program::key_files;
 use super::random::Random;
-use super::workload::{self, Ledger};
+use super::workload;
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -23,6 +23,7 @@ mod disk;
 mod faults;
 mod formats;
 mod kills;
+mod ledger;
 mod power;
 mod program;
 mod random;

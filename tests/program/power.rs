@@ -14,9 +14,10 @@ use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::disk::{Disk, Journal, interposer};
+use super::ledger::Ledger;
 use super::program::{Place, Program, start_here};
 use super::random::Random;
-use super::workload::{self, Ledger, People};
+use super::workload::{self, People};
 use crate::support::key_package::draft;
 use crate::support::node::DOMAIN;
 use crate::support::{Api, ClientKey};
@@ -60,7 +61,7 @@ async fn watched_run() -> Run {
     let people = ledger.people(&place, &program.api).await;
     let prepared = size();
     let tasks = ledger.work(&program.api, &people, 0);
-    ledger.until_told(1500).await;
+    ledger.until_told(10000).await;
     program.kill();
     for task in tasks {
         task.await.unwrap();
@@ -128,6 +129,12 @@ async fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
     let mut random = Random::new(7);
     let wrong = cut(&run, cuts, true, &mut random).await;
     println!("{cuts} cuts in {} steps", run.journal.len());
+    // The node's own journal went round: its first file was full, then its second, which is first
+    // written to with zeros, and then its first was written over.
+    let [first, second] = ["journal/0", "journal/1"].map(|name| run.place.data().join(name));
+    let [first, second] = [first, second].map(|path| run.journal.writes_to(&path));
+    assert!(first.last() > second.get(1), "{first:?} {second:?}");
+    assert!(second.len() > 100, "{}", second.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
 
     // The same without our own fsync of the log: if nothing were wrong then, this test would see

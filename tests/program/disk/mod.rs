@@ -103,6 +103,13 @@ impl Journal {
         syncs.count()
     }
 
+    /// The steps that write to a file.
+    pub fn writes_to(&self, path: &Path) -> Vec<usize> {
+        let is_one = |(_, step): &(usize, &Step)| step.kind == WRITE && step.path == path;
+        let steps = self.steps.iter().enumerate().filter(is_one);
+        steps.map(|(number, _)| number).collect()
+    }
+
     /// The journal's size after so many steps.
     pub fn position(&self, steps: usize) -> u64 {
         self.steps[steps - 1].end
