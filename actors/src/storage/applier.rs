@@ -1,14 +1,14 @@
 //! The applier: one thread that puts what is in the journal into the database, many commits at once.
 //!
-//! sled seals, writes and syncs for each transaction, at some cost; since the journal has what was
+//! sled seals, writes and syncs for each batch, at some cost; since the journal has what was
 //! acknowledged, that is done for all of some milliseconds. Meanwhile whoever reads finds it in
 //! [`Pending`].
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -62,57 +62,53 @@ impl Batch {
 /// How many commits are settled: on disk in the database itself.
 #[derive(Debug)]
 pub(super) struct Settled {
-    count: AtomicU64,
-    has_ended: Mutex<bool>,
+    state: Mutex<State>,
     changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    count: u64,
+    /// Whether there will be no more.
+    has_ended: bool,
 }
 
 impl Settled {
     pub(super) fn new(count: u64) -> Self {
+        let has_ended = false;
         Self {
-            count: AtomicU64::new(count),
-            has_ended: Mutex::new(false),
+            state: Mutex::new(State { count, has_ended }),
             changed: Condvar::new(),
         }
     }
 
     pub(super) fn count(&self) -> u64 {
-        self.count.load(Ordering::Acquire)
+        self.state().count
     }
 
     /// Waits until so many are; fails if that will not be.
     pub(super) fn wait_for(&self, count: u64) -> io::Result<()> {
-        let mut has_ended = self
-            .has_ended
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while self.count() < count {
-            if *has_ended {
-                return Err(io::Error::other("the database takes no more"));
-            }
-            let waited = self.changed.wait(has_ended);
-            has_ended = waited.unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_while(self.state(), |state| {
+            state.count < count && !state.has_ended
+        });
+        if waited.unwrap_or_else(PoisonError::into_inner).count < count {
+            return Err(io::Error::other("the database takes no more"));
         }
         Ok(())
     }
 
     fn reach(&self, count: u64) {
-        // Under the lock, so that whoever is about to wait sees it or is woken.
-        let has_ended = self
-            .has_ended
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.count.store(count, Ordering::Release);
-        drop(has_ended);
+        self.state().count = count;
         self.changed.notify_all();
     }
 
     fn end(&self) {
-        *self
-            .has_ended
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = true;
+        self.state().has_ended = true;
         self.changed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
