@@ -10,6 +10,9 @@ use aws_lc_rs::signature::{
 };
 use ed25519_dalek::VerifyingKey;
 
+/// What an uncompressed point begins with (SEC 1 §2.3.3); MLS takes no other (RFC 9420 §5.1.1).
+const UNCOMPRESSED: u8 = 4;
+
 /// Who verifies signatures.
 pub(crate) trait Verifier {
     /// ECDSA on P-256 with SHA-256: an uncompressed point, a signature in DER with either *s*.
@@ -24,7 +27,9 @@ pub(crate) struct AwsLc;
 
 impl Verifier for AwsLc {
     fn p256(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
-        point.len() == 65 && verifies(&ECDSA_P256_SHA256_ASN1, point, message, signature)
+        // AWS-LC itself takes compressed points and the hybrid spelling.
+        let is_uncompressed = point.len() == 65 && point.first() == Some(&UNCOMPRESSED);
+        is_uncompressed && verifies(&ECDSA_P256_SHA256_ASN1, point, message, signature)
     }
 
     fn ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> bool {

@@ -91,6 +91,24 @@ proptest! {
     }
 }
 
+/// AWS-LC itself takes the hybrid spelling of a point, too: 6 or 7, for *y*'s parity, and both
+/// coordinates.
+#[test]
+fn a_point_has_one_spelling() {
+    // Of either parity.
+    for _ in 0..16 {
+        let key = PrivateKey::generate(KeyAlgorithm::P256, &mut OsRng);
+        let signature = key.sign(b"anything");
+        let point = key.public_key().to_bytes();
+        for tag in 0..=u8::MAX {
+            let mut spelt = point.clone();
+            spelt[0] = tag;
+            let verifies = both(KeyAlgorithm::P256, &spelt, b"anything", &signature);
+            assert_eq!(verifies, tag == 4, "{tag}");
+        }
+    }
+}
+
 #[test]
 fn points_of_small_order_sign_nothing() {
     // For the neutral element, R = [s]B is a signature of every message.
