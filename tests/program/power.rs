@@ -32,21 +32,25 @@ struct Run {
     prepared: usize,
 }
 
-/// Starts the program with its disk watched, and so much slower; also the function that tells how much there is of the
+/// How many of the cuts are followed by others, while a node starts on what they left; and by how many.
+const TWICE: (usize, usize) = (16, 8);
+
+/// Starts the program with its disk watched; also the function that tells how much there is of the
 /// journal, and the journal itself.
 fn start_watched(
     place: &Place,
-    microseconds: &str,
+    disk: &[(&str, &Path)],
 ) -> (Program, impl Fn() -> u64 + Clone + use<>, PathBuf) {
-    let journal = place.path("journal");
-    let program = place.start_with(&[
+    let (journal, data) = (place.path("journal"), place.data());
+    let mut variables = vec![
         ("LD_PRELOAD", interposer()),
-        ("DISK_ROOT", &place.data()),
+        ("DISK_ROOT", &data),
         ("DISK_JOURNAL", &journal),
-        ("DISK_SLOW", Path::new(microseconds)),
         // Only whole paths are recognised.
-        ("ANTIPHON_DATA_DIR", &place.data()),
-    ]);
+        ("ANTIPHON_DATA_DIR", &data),
+    ];
+    variables.extend(disk);
+    let program = place.start_with(&variables);
     let size = {
         let journal = journal.clone();
         move || std::fs::metadata(&journal).unwrap().len()
@@ -54,23 +58,29 @@ fn start_watched(
     (program, size, journal)
 }
 
-async fn watched_run() -> Run {
-    let place = workload::place();
-    let (program, size, journal) = start_watched(&place, "0");
+/// A run until so much was acknowledged, or until the node takes no more.
+async fn watched_run(disk: &[(&str, &Path)], place: Place, enough: Option<usize>) -> Run {
+    let (program, size, journal) = start_watched(&place, disk);
     let ledger = Ledger::with_position(Arc::new(size.clone()));
     let people = ledger.people(&place, &program.api).await;
     let prepared = size();
     let tasks = ledger.work(&program.api, &people, 0);
-    ledger.until_told(10000).await;
-    program.kill();
-    for task in tasks {
-        task.await.unwrap();
+    if let Some(enough) = enough {
+        ledger.until_told(enough).await;
+        program.kill();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    } else {
+        for task in tasks {
+            task.await.unwrap();
+        }
+        program.kill();
     }
     println!("{} acknowledged", ledger.now().summary());
     let journal = Journal::read(&journal);
-    let prepared = (1..journal.len()).find(|steps| journal.position(*steps) >= prepared);
     Run {
-        prepared: prepared.unwrap(),
+        prepared: journal.steps_at(prepared),
         place,
         journal,
         ledger,
@@ -78,57 +88,112 @@ async fn watched_run() -> Run {
     }
 }
 
-/// Cuts the power `cuts` times; returns what was wrong afterwards.
-async fn cut(run: &Run, cuts: usize, fdatasync: bool, random: &mut Random) -> Vec<String> {
-    let mut instants: Vec<_> = (0..cuts)
-        .map(|_| 1 + usize::try_from(random.below(run.journal.len() as u64)).unwrap())
-        .collect();
+/// Instants between two numbers of steps, in order.
+fn instants(cuts: usize, from: usize, to: usize, random: &mut Random) -> Vec<usize> {
+    let mut any = || from + usize::try_from(random.below((to - from) as u64)).unwrap() + 1;
+    let mut instants: Vec<_> = (0..cuts).map(|_| any()).collect();
     instants.sort_unstable();
-    let (mut disk, mut played) = (Disk::default(), 0);
-    let mut wrong = Vec::new();
-    for instant in instants {
-        disk.play(&run.journal, played, instant, fdatasync);
-        played = instant;
-        let target = TempDir::new().unwrap();
-        disk.cut(run.place.folder.path(), target.path(), random);
-        if let Err(what) = start_after(run, instant, &target.path().join("data")).await {
-            wrong.push(format!("after step {instant}: {what}"));
-        }
-    }
-    wrong
+    instants
 }
 
-async fn start_after(run: &Run, instant: usize, data: &Path) -> Result<(), String> {
-    let domain = Domain::parse(DOMAIN).unwrap();
-    if instant >= run.prepared {
-        let data_dir = DataDir::open(data, &domain).map_err(|error| error.to_string())?;
-        let storage = Storage::open(data, 8).map_err(|error| error.to_string())?;
-        let report = verify::verify(&storage, &domain, Some(&data_dir.keys()));
-        if let Some(finding) = report.findings.first() {
-            return Err(format!("{finding}, and {} more", report.found - 1));
+impl Run {
+    /// Cuts the power at these instants; returns what was wrong afterwards.
+    async fn cut(&self, instants: &[usize], fdatasync: bool, random: &mut Random) -> Vec<String> {
+        let (mut disk, mut played) = (Disk::default(), 0);
+        let mut wrong = Vec::new();
+        for instant in instants {
+            disk.play(&self.journal, played, *instant, fdatasync);
+            played = *instant;
+            let target = TempDir::new().unwrap();
+            disk.cut(self.place.folder.path(), target.path(), random);
+            if let Err(what) = self
+                .start_after(*instant, &target.path().join("data"))
+                .await
+            {
+                wrong.push(format!("after step {instant}: {what}"));
+            }
         }
+        wrong
     }
-    let node = start_here(data).await.map_err(|error| error.to_string())?;
-    let api = Api::new(format!("http://{}", node.address), DOMAIN);
-    let acknowledged = run.ledger.at(run.journal.position(instant));
-    let mut checked = acknowledged.check(&api, data, 10).await;
-    if checked.is_ok() && instant >= run.prepared {
-        checked = acknowledged
-            .check_packages(&Ledger::new(), &api, &run.people)
-            .await;
+
+    /// Cuts the power at these instants, and again while a node starts on what that left.
+    async fn cut_twice(&self, firsts: &[usize], random: &mut Random) -> Vec<String> {
+        let (mut disk, mut played) = (Disk::default(), 0);
+        let mut wrong = Vec::new();
+        for first in firsts {
+            disk.play(&self.journal, played, *first, true);
+            played = *first;
+            let place = workload::place();
+            disk.cut(self.place.folder.path(), place.folder.path(), random);
+            wrong.extend(self.cut_starts(&place, *first, TWICE.1, random).await);
+        }
+        wrong
     }
-    node.stop().await;
-    checked
+
+    /// Cuts the power while a node starts in a place that has what was there at an instant.
+    async fn cut_starts(
+        &self,
+        place: &Place,
+        instant: usize,
+        cuts: usize,
+        random: &mut Random,
+    ) -> Vec<String> {
+        let mut disk = Disk::with_files_of(&place.data());
+        let (program, _, journal) = start_watched(place, &[]);
+        // Its journal goes on from the beginning.
+        for name in ["late", "later", "latest"] {
+            program.api.register(name).await;
+        }
+        program.kill();
+        let journal = Journal::read(&journal);
+        let (mut played, mut wrong) = (0, Vec::new());
+        for second in instants(cuts, 0, journal.len(), random) {
+            disk.play(&journal, played, second, true);
+            played = second;
+            let target = TempDir::new().unwrap();
+            disk.cut(place.folder.path(), target.path(), random);
+            if let Err(what) = self.start_after(instant, &target.path().join("data")).await {
+                wrong.push(format!("after step {instant}, then {second}: {what}"));
+            }
+        }
+        wrong
+    }
+
+    /// Starts a node on what is left after a cut at an instant.
+    async fn start_after(&self, instant: usize, data: &Path) -> Result<(), String> {
+        let domain = Domain::parse(DOMAIN).unwrap();
+        if instant >= self.prepared {
+            let data_dir = DataDir::open(data, &domain).map_err(|error| error.to_string())?;
+            let storage = Storage::open(data, 8).map_err(|error| error.to_string())?;
+            let report = verify::verify(&storage, &domain, Some(&data_dir.keys()));
+            if let Some(finding) = report.findings.first() {
+                return Err(format!("{finding}, and {} more", report.found - 1));
+            }
+        }
+        let node = start_here(data).await.map_err(|error| error.to_string())?;
+        let api = Api::new(format!("http://{}", node.address), DOMAIN);
+        let acknowledged = self.ledger.at(self.journal.position(instant));
+        let mut checked = acknowledged.check(&api, data, 10).await;
+        if checked.is_ok() && instant >= self.prepared {
+            checked = acknowledged
+                .check_packages(&Ledger::new(), &api, &self.people)
+                .await;
+        }
+        node.stop().await;
+        checked
+    }
 }
 
 #[actix_web::test]
 async fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
-    let run = watched_run().await;
+    let run = watched_run(&[], workload::place(), Some(10_000)).await;
     let cuts = std::env::var("POWER_CUTS").ok();
     let cuts = cuts.map_or(300, |cuts| cuts.parse().unwrap());
     let mut random = Random::new(7);
-    let wrong = cut(&run, cuts, true, &mut random).await;
-    println!("{cuts} cuts in {} steps", run.journal.len());
+    let steps = run.journal.len();
+    let once = instants(cuts, 0, steps, &mut random);
+    let wrong = run.cut(&once, true, &mut random).await;
+    println!("{cuts} cuts in {steps} steps");
     // The node's own journal went round: its first file was full, then its second, which is first
     // written to with zeros, and then its first was written over.
     let [first, second] = ["journal/0", "journal/1"].map(|name| run.place.data().join(name));
@@ -137,18 +202,64 @@ async fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
     assert!(second.len() > 100, "{}", second.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
 
+    let firsts = instants(TWICE.0, run.prepared, steps, &mut random);
+    let wrong = run.cut_twice(&firsts, &mut random).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+
     // The same without our own fsync of the log: if nothing were wrong then, this test would see
     // nothing at all.
-    let wrong = cut(&run, 40, false, &mut random).await;
+    let once = instants(40, 0, steps, &mut random);
+    let wrong = run.cut(&once, false, &mut random).await;
     println!("without fdatasync {} of 40 cuts do harm", wrong.len());
     assert!(wrong.len() >= 20, "{wrong:#?}");
+}
+
+#[actix_web::test]
+async fn a_power_cut_during_a_start_after_a_clean_stop_does_no_harm() {
+    let run = watched_run(&[], workload::place(), Some(1000)).await;
+    let mut program = run.place.start();
+    program.send("-TERM");
+    assert_eq!(program.wait(), Some(0));
+    std::fs::remove_file(run.place.path("journal")).unwrap();
+    let (end, mut random) = (run.journal.len(), Random::new(13));
+    let wrong = run.cut_starts(&run.place, end, 60, &mut random).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The system goes on showing what it could not write, also to the next process, and will not write
+/// it again by itself.
+#[actix_web::test]
+async fn nothing_is_lost_by_a_power_cut_after_an_fsync_has_failed() {
+    let mut random = Random::new(11);
+    for number in [20, 40, 80] {
+        let place = workload::place();
+        let (fault, database) = (format!("{number}:5:1"), place.data().join("db/db"));
+        let disk: [(&str, &Path); 2] = [
+            ("DISK_FAULT", fault.as_ref()),
+            ("DISK_FAULT_SYNC", &database),
+        ];
+        let mut run = watched_run(&disk, place, None).await;
+        let failed = run.journal.len();
+        // Without a reboot.
+        let (program, _, journal) = start_watched(&run.place, &[]);
+        let again = run.ledger.work(&program.api, &run.people, 1);
+        run.ledger.until_told(200).await;
+        program.kill();
+        for task in again {
+            task.await.unwrap();
+        }
+        run.journal = Journal::read(&journal);
+        let instants = instants(30, failed, run.journal.len(), &mut random);
+        let wrong = run.cut(&instants, true, &mut random).await;
+        assert!(wrong.is_empty(), "fsync {number}: {wrong:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_writer_waits_for_one_fsync_and_many_share_theirs() {
     const WRITES: usize = 64;
     let place = workload::place();
-    let (program, size, journal) = start_watched(&place, "10000");
+    let (program, size, journal) = start_watched(&place, &[("DISK_SLOW", Path::new("10000"))]);
     let key = ClientKey::ed25519();
     program.api.register("alice").await;
     let alice = program.api.trust("alice", "desk", &key).await;

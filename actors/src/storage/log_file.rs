@@ -6,7 +6,8 @@
 //! well is opened, its log is read here, and such a place is an error.
 //!
 //! Not every unreadable place is damage. What was not fsync'ed yet may be torn, and a segment that
-//! was free may be half overwritten by the next. Damage is an unreadable place before the newest
+//! was free may be half overwritten by the next, or, where a start was interrupted, by the zeros that
+//! sled then writes over all that are free. Damage is an unreadable place before the newest
 //! commit that is settled (decision 20), with readable messages of the same segment behind it, which
 //! nobody could have written without writing that place first.
 //!
@@ -16,12 +17,14 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::applier::COMMITS;
 
 const SEGMENT: u64 = 512 * 1024;
 const SEGMENT_HEADER: usize = 20;
+/// What a disk writes whole or not at all.
+const SECTOR: usize = 512;
 /// Where less than this is left of a segment, no message begins.
 const LONGEST_MESSAGE_HEADER: usize = 32;
 /// Sleds's number of a message that fills up its segment, and the largest of all numbers.
@@ -45,37 +48,101 @@ struct Hole {
     offset: u64,
 }
 
-/// The byte near which the log in `database` is damaged, if it is; `commits` are on disk.
-pub(super) fn find_damage(database: &Path, commits: u64) -> io::Result<Option<u64>> {
-    let from = snapshot_lsn(database)? / SEGMENT;
-    let file = File::open(database.join("db"))?;
-    let size = file.metadata()?.len();
-    let mut holes = Vec::new();
-    let mut durable = 0;
-    let mut bytes = Vec::new();
-    for offset in (0..size).step_by(usize::try_from(SEGMENT).map_err(io::Error::other)?) {
-        let size_of_part = SEGMENT.min(size - offset);
-        let size_of_part = usize::try_from(size_of_part).map_err(io::Error::other)?;
-        bytes.resize(size_of_part, 0);
-        // The header alone tells whether the rest matters.
-        let (head, rest) = bytes.split_at_mut(SEGMENT_HEADER.min(size_of_part));
-        file.read_exact_at(head, offset)?;
-        let number = segment_number(head);
-        if number.is_some_and(|number| number < from) {
-            continue;
+/// A segment, and where it is in the file.
+struct Segment {
+    number: u64,
+    offset: u64,
+    size: usize,
+}
+
+/// What sled's log looks like, as far as sled is going to read it.
+pub(super) struct LogFile {
+    path: PathBuf,
+    segments: Vec<Segment>,
+    holes: Vec<Hole>,
+    /// Where the newest settled commit stands.
+    settled: u64,
+}
+
+impl LogFile {
+    /// Reads the log of `database`, of which so many `commits` are settled. Where an open `was_interrupted`,
+    /// sectors of zeros are no damage.
+    pub(super) fn read(database: &Path, commits: u64, was_interrupted: bool) -> io::Result<Self> {
+        let from = snapshot_lsn(database)? / SEGMENT;
+        let path = database.join("db");
+        let file = File::open(&path)?;
+        let length = file.metadata()?.len();
+        let (mut segments, mut holes, mut settled) = (Vec::new(), Vec::new(), 0);
+        let mut bytes = Vec::new();
+        for offset in (0..length).step_by(usize::try_from(SEGMENT).map_err(io::Error::other)?) {
+            let size = SEGMENT.min(length - offset);
+            let size = usize::try_from(size).map_err(io::Error::other)?;
+            bytes.resize(size, 0);
+            // The header alone tells whether the rest matters.
+            let (head, rest) = bytes.split_at_mut(SEGMENT_HEADER.min(size));
+            file.read_exact_at(head, offset)?;
+            let number = segment_number(head);
+            if number.is_some_and(|number| number < from) {
+                continue;
+            }
+            file.read_exact_at(rest, offset + head.len() as u64)?;
+            let (gap, newest) = walk(&bytes, number, commits);
+            settled = settled.max(newest);
+            let gap = gap.filter(|gap| !(was_interrupted && has_zeros(&bytes, gap)));
+            let hole = gap.map(|gap| Hole {
+                lsn: lsn(gap.segment, gap.from),
+                offset: offset + gap.from as u64,
+            });
+            holes.extend(hole.filter(|hole| hole.lsn / SEGMENT >= from));
+            segments.extend(number.map(|number| Segment {
+                number,
+                offset,
+                size,
+            }));
         }
-        file.read_exact_at(rest, offset + head.len() as u64)?;
-        let (hole, newest) = walk(&bytes, number, commits);
-        durable = durable.max(newest);
-        holes.extend(hole.map(|(lsn, at)| Hole {
-            lsn,
-            offset: offset + at as u64,
-        }));
+        Ok(Self {
+            path,
+            segments,
+            holes,
+            settled,
+        })
     }
-    let damage = holes
-        .iter()
-        .find(|hole| hole.lsn < durable && hole.lsn / SEGMENT >= from);
-    Ok(damage.map(|hole| hole.offset))
+
+    /// The byte near which it is damaged, if it is.
+    pub(super) fn damage(&self) -> Option<u64> {
+        let is_damage = |hole: &&Hole| hole.lsn < self.settled;
+        self.holes.iter().find(is_damage).map(|hole| hole.offset)
+    }
+
+    /// Writes what is not settled once more, as it is, and makes it durable. Where the disk once refused it, the
+    /// system goes on showing it, and neither writes it again nor fails the next fsync: what sled
+    /// then put behind it would be lost with it at the next power cut.
+    pub(super) fn write_unsettled_again(&self) -> io::Result<()> {
+        let file = File::options().read(true).write(true).open(&self.path)?;
+        let mut bytes = Vec::new();
+        for segment in &self.segments {
+            if segment.number >= self.settled / SEGMENT {
+                bytes.resize(segment.size, 0);
+                file.read_exact_at(&mut bytes, segment.offset)?;
+                file.write_all_at(&bytes, segment.offset)?;
+            }
+        }
+        file.sync_data()
+    }
+}
+
+/// Removes what sled was writing down of its log when it was stopped. It would take that for its newest snapshot,
+/// find that it is not whole, and refuse the database; without it, it reads the one before.
+pub(super) fn remove_unfinished_snapshots(database: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(database)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Up to where sled need not read its log: it is in the name of its newest snapshot.
@@ -98,8 +165,22 @@ fn segment_number(header: &[u8]) -> Option<u64> {
     (crc == !crc32fast::hash(fields)).then_some(lsn / SEGMENT)
 }
 
-/// Reads a segment: its hole, if it has one, and where the newest of `commits` stands in it.
-fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> (Option<(u64, usize)>, u64) {
+/// The unreadable part of a segment, up to the next message that can be read, and that one's segment.
+struct Gap {
+    segment: u64,
+    from: usize,
+    to: usize,
+}
+
+/// Whether a whole sector there is zeros.
+fn has_zeros(bytes: &[u8], gap: &Gap) -> bool {
+    let sectors = bytes.get(gap.from / SECTOR * SECTOR..gap.to);
+    let mut sectors = sectors.unwrap_or_default().chunks_exact(SECTOR);
+    sectors.any(|sector| sector.iter().all(|byte| *byte == 0))
+}
+
+/// Reads a segment: its gap, if it has one, and where the newest of `commits` stands in it.
+fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> (Option<Gap>, u64) {
     let mut newest = 0;
     let mut at = SEGMENT_HEADER;
     if let Some(number) = number {
@@ -116,12 +197,16 @@ fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> (Option<(u64, usize)
             }
         }
     }
-    let behind = (at..bytes.len()).find_map(|behind| {
-        let message = message(bytes, behind)?;
-        (number.is_none() || number == Some(message.segment)).then_some(message.segment)
+    let gap = (at..bytes.len()).find_map(|behind| {
+        let segment = message(bytes, behind)?.segment;
+        let is_its_own = number.is_none() || number == Some(segment);
+        is_its_own.then_some(Gap {
+            segment,
+            from: at,
+            to: behind,
+        })
     });
-    let hole = behind.map(|number| (lsn(number, at), at));
-    (hole, newest)
+    (gap, newest)
 }
 
 fn lsn(segment: u64, at: usize) -> u64 {

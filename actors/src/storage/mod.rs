@@ -10,6 +10,7 @@ mod applier;
 mod committer;
 mod compact;
 mod data_dir;
+mod examine;
 mod files;
 mod journal;
 mod log_file;

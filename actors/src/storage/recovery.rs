@@ -2,7 +2,6 @@
 //! that the mark speaks of.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::Path;
 
 use rand_core::{OsRng, RngCore as _};
@@ -13,7 +12,7 @@ use super::mark::{Mark, MarkFile};
 use super::open::{configuration, open_when_closed, sync_all_files};
 use super::pending::size_of;
 use super::shield::{Trouble, let_go, shielded};
-use super::{OpenError, compact, create_private, log_file};
+use super::{OpenError, compact, create_private, examine};
 
 /// Where the database's name for itself stands, beside the counter.
 pub(super) const NAME: &[u8] = b"database";
@@ -62,7 +61,7 @@ pub(super) fn prepare(
         journal::read(directory, &mark.database).map_err(at)?
     };
     if !is_new {
-        check_files(&path, &mark, &frames)?;
+        examine::before_open(directory, &mark, &frames)?;
     }
     let database = open_database(&path, cache_mib, is_new.then_some(&mark))?;
     let completed = if is_believed {
@@ -80,6 +79,12 @@ pub(super) fn prepare(
             }
             None => MarkFile::create(&mark_path, &mark),
         }
+        .and_then(|file| {
+            if !is_new {
+                examine::note_opened(directory)?;
+            }
+            Ok(file)
+        })
         .map_err(at)
     });
     match completed {
@@ -297,36 +302,5 @@ fn find_mark(
             let file = (!exists).then(|| MarkFile::create(&path, &mark));
             Ok((file.transpose().map_err(at)?, mark))
         }
-    }
-}
-
-/// What can be said of the files before sled reads (and, where it cuts its log, rewrites) them.
-fn check_files(database: &Path, mark: &Mark, frames: &[Frame]) -> Result<(), OpenError> {
-    let path = database.join("db");
-    let size = match fs::metadata(&path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(OpenError::Missing(database.to_owned()));
-        }
-        Err(error) => return Err(OpenError::Io { path, error }),
-    };
-    let damaged = |reason| OpenError::Damaged {
-        path: database.to_owned(),
-        reason,
-    };
-    if let Some(then) = mark.closed_at
-        && then != size
-    {
-        return Err(damaged(format!(
-            "its file had {then} bytes when it was closed, and has {size}"
-        )));
-    }
-    // What was not settled need not be whole: the journal has it.
-    let settled = frames.iter().map(|frame| frame.settled).max();
-    let settled = settled.unwrap_or(mark.commits);
-    match log_file::find_damage(database, settled) {
-        Ok(None) => Ok(()),
-        Ok(Some(at)) => Err(damaged(format!("its file is damaged near byte {at}"))),
-        Err(error) => Err(OpenError::Io { path, error }),
     }
 }

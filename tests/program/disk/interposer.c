@@ -3,8 +3,9 @@
  *
  * It watches everything below DISK_ROOT. With DISK_JOURNAL it writes down, in order, every change
  * and every fsync, so that a test can work out what a power cut at any point would have left. With
- * DISK_FAULT=n:errno:count it makes `count` changes, from the nth on, fail. With DISK_SLOW=n each
- * fdatasync takes n microseconds more.
+ * DISK_FAULT=n:errno:count it makes `count` changes, from the nth on, fail; with DISK_FAULT_SYNC=path
+ * too, only fsyncs of that file are counted. With DISK_SLOW=n each fdatasync takes n microseconds
+ * more.
  *
  * A record of the journal: kind (1 byte), two numbers and two lengths (8 bytes each, of this
  * machine), then that many bytes: a path, and data or a second path.
@@ -25,12 +26,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { CREATE = 1, WRITE, SYNC, DATASYNC, RENAME, UNLINK, MKDIR, TRUNCATE };
+enum { CREATE = 1, WRITE, SYNC, DATASYNC, RENAME, UNLINK, MKDIR, TRUNCATE, FAILED_SYNC };
 
 #define FDS 4096
 static char *paths[FDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static const char *root;
+static const char *root, *fault_sync;
 static int journal = -1;
 static long fault_from = -1, fault_count, fault_errno, changes, slow;
 
@@ -45,6 +46,7 @@ __attribute__((constructor)) static void begin(void) {
     const char *slowly = getenv("DISK_SLOW");
     if (slowly) slow = atol(slowly);
     const char *fault = getenv("DISK_FAULT");
+    fault_sync = getenv("DISK_FAULT_SYNC");
     if (fault) sscanf(fault, "%ld:%ld:%ld", &fault_from, &fault_errno, &fault_count);
 }
 
@@ -56,8 +58,9 @@ static const char *path_of(int fd) {
     return fd >= 0 && fd < FDS ? paths[fd] : NULL;
 }
 
-/* Whether this change is to fail; errno says how. */
-static int fails(void) {
+/* Whether this change, an fsync of `synced` if that is not NULL, is to fail; errno says how. */
+static int fails(const char *synced) {
+    if (fault_sync && !(synced && strcmp(synced, fault_sync) == 0)) return 0;
     changes++;
     if (fault_from < 0 || changes < fault_from || changes >= fault_from + fault_count) return 0;
     errno = (int)fault_errno;
@@ -94,7 +97,7 @@ static int open_watched(int (*real)(const char *, int, ...), const char *path, i
     pthread_mutex_lock(&lock);
     int existed = access(path, F_OK) == 0;
     int fd = -1;
-    if ((existed && !(flags & O_TRUNC)) || !(flags & O_CREAT) || !fails())
+    if ((existed && !(flags & O_TRUNC)) || !(flags & O_CREAT) || !fails(NULL))
         fd = opened(real(path, flags, mode), path, flags, existed);
     pthread_mutex_unlock(&lock);
     return fd;
@@ -128,7 +131,7 @@ int close(int fd) {
     pthread_mutex_lock(&lock); \
     const char *path = path_of(fd); \
     __typeof__(call) result = -1; \
-    if (!path || !fails()) { \
+    if (!path || !fails(NULL)) { \
         result = call; \
         if (path && result >= 0) { on_success; } \
     } \
@@ -158,7 +161,9 @@ static int fails_sync(int fd, const char *path) {
         errno = (int)fault_errno;
         return 1;
     }
-    if (!fails()) return 0;
+    if (!fails(path)) return 0;
+    /* What was not written yet counts as written now. */
+    note(FAILED_SYNC, 0, 0, path, "", 0);
     free(unsaid_path);
     unsaid_path = strdup(path);
     said_to = fd;
@@ -197,7 +202,7 @@ int ftruncate64(int fd, off64_t length) {
     if (!watched(path)) return call; \
     pthread_mutex_lock(&lock); \
     int result = -1; \
-    if (!fails()) { \
+    if (!fails(NULL)) { \
         result = call; \
         if (result == 0) { on_success; } \
     } \

@@ -49,6 +49,7 @@ const RENAME: u8 = 5;
 const UNLINK: u8 = 6;
 const MKDIR: u8 = 7;
 const TRUNCATE: u8 = 8;
+const FAILED_SYNC: u8 = 9;
 
 /// What happened to the files below one directory.
 pub struct Journal {
@@ -108,6 +109,11 @@ impl Journal {
         let is_one = |(_, step): &(usize, &Step)| step.kind == WRITE && step.path == path;
         let steps = self.steps.iter().enumerate().filter(is_one);
         steps.map(|(number, _)| number).collect()
+    }
+
+    /// How many steps there were when it had this size.
+    pub fn steps_at(&self, size: u64) -> usize {
+        self.steps.partition_point(|step| step.end < size) + 1
     }
 
     /// The journal's size after so many steps.
@@ -208,6 +214,29 @@ impl File {
 }
 
 impl Disk {
+    /// One that has the files below `directory`, all of them durable.
+    pub fn with_files_of(directory: &Path) -> Self {
+        let mut disk = Self::default();
+        let mut directories = vec![directory.to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(&directory).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    directories.push(entry.path());
+                    continue;
+                }
+                disk.names.insert(entry.path(), disk.files.len());
+                disk.files.push(File {
+                    durable: fs::read(entry.path()).unwrap(),
+                    pending: Vec::new(),
+                });
+            }
+            disk.durable.directories.push(directory);
+        }
+        disk.durable.files = disk.names.clone();
+        disk
+    }
+
     /// Goes on to the first `steps` steps of a journal, from the first `from`. Without `fdatasync`
     /// that call does nothing.
     pub fn play(&mut self, journal: &Journal, from: usize, steps: usize, fdatasync: bool) {
@@ -244,6 +273,12 @@ impl Disk {
                     // Sockets and the like were never created here.
                     if self.names.remove(&step.path).is_some() {
                         self.pending.push(NameChange::Unlink(step.path.clone()));
+                    }
+                }
+                // The system goes on showing what it has not written, and takes it for written.
+                FAILED_SYNC => {
+                    if let Some(file) = file {
+                        self.files[file].pending.clear();
                     }
                 }
                 MKDIR => self.pending.push(NameChange::Directory(step.path.clone())),
