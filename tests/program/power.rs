@@ -2,7 +2,8 @@
 //! is there holds together.
 //!
 //! The real program runs once under load, with its disk watched. Then, for many instants, a node is
-//! started on what a cut at that instant may have left. `POWER_CUTS` sets how many.
+//! started on what a cut at that instant may have left. `POWER_CUTS` sets how many. The power is cut
+//! also while a node starts, and after an fsync has failed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,18 +66,18 @@ async fn watched_run(disk: &[(&str, &Path)], place: Place, enough: Option<usize>
     let people = ledger.people(&place, &program.api).await;
     let prepared = size();
     let tasks = ledger.work(&program.api, &people, 0);
-    if let Some(enough) = enough {
-        ledger.until_told(enough).await;
-        program.kill();
-        for task in tasks {
-            task.await.unwrap();
+    let running = match enough {
+        Some(enough) => {
+            ledger.until_told(enough).await;
+            program.kill();
+            None
         }
-    } else {
-        for task in tasks {
-            task.await.unwrap();
-        }
-        program.kill();
+        None => Some(program),
+    };
+    for task in tasks {
+        task.await.unwrap();
     }
+    drop(running);
     println!("{} acknowledged", ledger.now().summary());
     let journal = Journal::read(&journal);
     Run {
@@ -96,24 +97,28 @@ fn instants(cuts: usize, from: usize, to: usize, random: &mut Random) -> Vec<usi
     instants
 }
 
+/// Where the power is cut.
+struct Cuts<'a> {
+    /// As it was before the first step of the journal.
+    disk: Disk,
+    journal: &'a Journal,
+    instants: &'a [usize],
+    /// Whether that call does anything.
+    fdatasync: bool,
+    place: &'a Place,
+}
+
 impl Run {
-    /// Cuts the power at these instants; returns what was wrong afterwards.
+    /// Cuts the power at these instants of the run; returns what was wrong afterwards.
     async fn cut(&self, instants: &[usize], fdatasync: bool, random: &mut Random) -> Vec<String> {
-        let (mut disk, mut played) = (Disk::default(), 0);
-        let mut wrong = Vec::new();
-        for instant in instants {
-            disk.play(&self.journal, played, *instant, fdatasync);
-            played = *instant;
-            let target = TempDir::new().unwrap();
-            disk.cut(self.place.folder.path(), target.path(), random);
-            if let Err(what) = self
-                .start_after(*instant, &target.path().join("data"))
-                .await
-            {
-                wrong.push(format!("after step {instant}: {what}"));
-            }
-        }
-        wrong
+        let cuts = Cuts {
+            disk: Disk::default(),
+            journal: &self.journal,
+            instants,
+            fdatasync,
+            place: &self.place,
+        };
+        self.check_cuts(cuts, |instant| instant, random).await
     }
 
     /// Cuts the power at these instants, and again while a node starts on what that left.
@@ -130,7 +135,7 @@ impl Run {
         wrong
     }
 
-    /// Cuts the power while a node starts in a place that has what was there at an instant.
+    /// Cuts the power while a node starts in a place that has what was there at an instant of the run.
     async fn cut_starts(
         &self,
         place: &Place,
@@ -138,7 +143,7 @@ impl Run {
         cuts: usize,
         random: &mut Random,
     ) -> Vec<String> {
-        let mut disk = Disk::with_files_of(&place.data());
+        let disk = Disk::with_files_of(&place.data());
         let (program, _, journal) = start_watched(place, &[]);
         // Its journal goes on from the beginning.
         for name in ["late", "later", "latest"] {
@@ -146,14 +151,34 @@ impl Run {
         }
         program.kill();
         let journal = Journal::read(&journal);
-        let (mut played, mut wrong) = (0, Vec::new());
-        for second in instants(cuts, 0, journal.len(), random) {
-            disk.play(&journal, played, second, true);
-            played = second;
+        let cuts = Cuts {
+            disk,
+            journal: &journal,
+            instants: &instants(cuts, 0, journal.len(), random),
+            fdatasync: true,
+            place,
+        };
+        self.check_cuts(cuts, |_| instant, random).await
+    }
+
+    /// Starts a node after each cut; `known` says up to which instant of the run it must know what was
+    /// acknowledged.
+    async fn check_cuts(
+        &self,
+        cuts: Cuts<'_>,
+        known: impl Fn(usize) -> usize,
+        random: &mut Random,
+    ) -> Vec<String> {
+        let (mut disk, mut played) = (cuts.disk, 0);
+        let mut wrong = Vec::new();
+        for instant in cuts.instants {
+            disk.play(cuts.journal, played, *instant, cuts.fdatasync);
+            played = *instant;
             let target = TempDir::new().unwrap();
-            disk.cut(place.folder.path(), target.path(), random);
-            if let Err(what) = self.start_after(instant, &target.path().join("data")).await {
-                wrong.push(format!("after step {instant}, then {second}: {what}"));
+            disk.cut(cuts.place.folder.path(), target.path(), random);
+            let (known, data) = (known(*instant), target.path().join("data"));
+            if let Err(what) = self.start_after(known, &data).await {
+                wrong.push(format!("after step {instant}, {known} of the run: {what}"));
             }
         }
         wrong

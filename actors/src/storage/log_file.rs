@@ -65,8 +65,8 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    /// Reads the log of `database`, of which so many `commits` are settled. Where an open `was_interrupted`,
-    /// sectors of zeros are no damage.
+    /// Reads the log of `database`, of which so many `commits` are settled. Where an open
+    /// `was_interrupted`, sectors of zeros are no damage.
     pub(super) fn read(database: &Path, commits: u64, was_interrupted: bool) -> io::Result<Self> {
         let from = snapshot_lsn(database)? / SEGMENT;
         let path = database.join("db");
@@ -114,9 +114,9 @@ impl LogFile {
         self.holes.iter().find(is_damage).map(|hole| hole.offset)
     }
 
-    /// Writes what is not settled once more, as it is, and makes it durable. Where the disk once refused it, the
-    /// system goes on showing it, and neither writes it again nor fails the next fsync: what sled
-    /// then put behind it would be lost with it at the next power cut.
+    /// Writes what is not settled once more, as it is, and makes it durable. Where the disk once
+    /// refused it, the system goes on showing it, and neither writes it again nor fails the next
+    /// fsync: what sled then put behind it would be lost with it at the next power cut.
     pub(super) fn write_unsettled_again(&self) -> io::Result<()> {
         let file = File::options().read(true).write(true).open(&self.path)?;
         let mut bytes = Vec::new();
@@ -131,8 +131,9 @@ impl LogFile {
     }
 }
 
-/// Removes what sled was writing down of its log when it was stopped. It would take that for its newest snapshot,
-/// find that it is not whole, and refuse the database; without it, it reads the one before.
+/// Removes what sled was writing down of its log when it was stopped. It would take that for its
+/// newest snapshot, find that it is not whole, and refuse the database; without it, it reads the one
+/// before.
 pub(super) fn remove_unfinished_snapshots(database: &Path) -> io::Result<()> {
     for entry in fs::read_dir(database)? {
         let entry = entry?;
