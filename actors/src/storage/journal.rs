@@ -47,26 +47,34 @@ fn paths(directory: &Path) -> [PathBuf; 2] {
 }
 
 /// Everything readable in the journal below `directory` of this database, in the order of numbers.
-pub(super) fn read(directory: &Path, database: &[u8; 16]) -> io::Result<Vec<Frame>> {
+///
+/// Only up to `durable` it is on disk for sure: what an fsync refused, the system goes on showing. So
+/// what comes after is written once more, as it is, and fsync'ed.
+pub(super) fn read(directory: &Path, database: &[u8; 16], durable: u64) -> io::Result<Vec<Frame>> {
     let mut frames = Vec::new();
     for path in paths(directory) {
-        let bytes = match fs::read(path) {
+        let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
+        let file = File::options().write(true).open(&path)?;
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             // Also behind what cannot be read: that there is more must not be overlooked.
             let size = match frame::decode(database, rest) {
                 Some((frame, size)) => {
+                    if frame.number > durable {
+                        file.write_all_at(rest.get(..size).unwrap_or(rest), at as u64)?;
+                    }
                     frames.push(frame);
                     size
                 }
                 None => frame::SECTOR,
             };
-            rest = rest.get(size..).unwrap_or_default();
+            at += size;
         }
+        file.sync_data()?;
     }
     frames.sort_by_key(|frame| frame.number);
     Ok(frames)

@@ -58,7 +58,7 @@ pub(super) fn prepare(
     let frames = if is_believed || mark.closed_at.is_some() {
         Vec::new()
     } else {
-        journal::read(directory, &mark.database).map_err(at)?
+        journal::read(directory, &mark.database, mark.commits).map_err(at)?
     };
     if !is_new {
         examine::before_open(directory, &mark, &frames)?;
@@ -193,7 +193,7 @@ fn believe(directory: &Path, database: &Database, mark: &mut Mark) -> Result<(),
     let path = directory.join("db");
     let damaged = |trouble: Trouble| damaged(&path, &trouble);
     let Found { name, commits } = Found::read(&database.counter).map_err(damaged)?;
-    let frames = name.map_or(Ok(Vec::new()), |name| journal::read(directory, &name));
+    let frames = name.map_or(Ok(Vec::new()), |name| journal::read(directory, &name, 0));
     let frames = frames.map_err(|error| OpenError::Io {
         path: directory.to_owned(),
         error,
