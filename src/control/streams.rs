@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use antiphon_actors::backup::{self, Manifest};
 use antiphon_actors::cert_registry::{self, NewestEntry};
-use antiphon_actors::key_manager::SealKey;
+use antiphon_actors::key_manager::HoldKey;
 use antiphon_actors::storage::FORMAT;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -31,11 +31,8 @@ pub(super) async fn backup(
     doors: &Doors,
 ) -> Result<(Manifest, Chunks), OrderError> {
     for _ in 0..ATTEMPTS {
-        let sealed = match &passphrase {
-            Some(passphrase) => {
-                let passphrase = passphrase.clone();
-                Some(doors.key_manager.send(SealKey { passphrase }).await??)
-            }
+        let held = match &passphrase {
+            Some(_) => Some(doors.key_manager.send(HoldKey).await??),
             None => None,
         };
         let snapshot = doors.storage.snapshot().await?;
@@ -43,11 +40,15 @@ pub(super) async fn backup(
         let newest = cert_registry::newest_server_cert(&doors.storage)?;
         // Read after the instant of the snapshot: if nothing is newer than the key, the key is
         // the one of that instant.
-        if let Some((cert, _)) = &sealed
+        if let Some((cert, _)) = &held
             && newest.as_ref() != Some(cert)
         {
             continue;
         }
+        let sealed = match (held, passphrase) {
+            (Some((_, key)), Some(passphrase)) => Some(key.seal(passphrase).await?),
+            _ => None,
+        };
         let manifest = Manifest {
             domain: doors.domain.to_string(),
             made_at: doors.clock.now().as_secs(),
@@ -57,8 +58,7 @@ pub(super) async fn backup(
         };
         let says = manifest.clone();
         let chunks = produce(move |out| {
-            let pem = sealed.as_ref().map(|(_, pem)| pem.as_str());
-            backup::make(snapshot, &says, pem, out)
+            backup::make(snapshot, &says, sealed.as_deref(), out)
                 .map(drop)
                 .map_err(io::Error::other)
         });

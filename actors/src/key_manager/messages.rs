@@ -1,8 +1,8 @@
 //! What the KeyManager can be asked.
 
 use actix::Message;
-use antiphon_protocol::{ActorCert, ServerCert, VerifiedCsr};
-
+use antiphon_protocol::{ActorCert, PrivateKey, ServerCert, VerifiedCsr};
+use rand_core::OsRng;
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -15,13 +15,24 @@ use crate::storage::WriteSet;
 #[rtype(result = "Result<ServerCert, KeyError>")]
 pub struct RotateServerKey;
 
-/// The current key, encrypted for a backup (PKCS#8 in PEM, PBES2 with scrypt and AES-256-CBC), and
-/// its certificate.
-#[derive(Message)]
-#[rtype(result = "Result<(ServerCert, String), KeyError>")]
-pub struct SealKey {
-    /// With what.
-    pub passphrase: Zeroizing<String>,
+/// The current key, to be sealed for a backup, and its certificate.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(ServerCert, HeldKey), KeyError>")]
+pub struct HoldKey;
+
+/// A key that leaves its owner's hands only encrypted.
+pub struct HeldKey(pub(super) Zeroizing<String>);
+
+impl HeldKey {
+    /// The key encrypted with a passphrase: PKCS#8 in PEM, PBES2 with scrypt and AES-256-CBC.
+    pub async fn seal(self, passphrase: Zeroizing<String>) -> Result<String, KeyError> {
+        // Making a key of the passphrase takes long, on purpose.
+        let sealing = tokio::task::spawn_blocking(move || {
+            let key = PrivateKey::from_pkcs8_pem(&self.0)?;
+            key.to_encrypted_pkcs8_pem(&passphrase, &mut OsRng)
+        });
+        Ok(sealing.await.map_err(|_| KeyError::Stopped)??)
+    }
 }
 
 /// Signs a session's certificate and logs it.

@@ -33,7 +33,7 @@ use rand_core::OsRng;
 use tokio::sync::oneshot;
 
 pub use error::{KeyError, StartError};
-pub use messages::{CertifySession, Purpose, RotateServerKey, SealKey};
+pub use messages::{CertifySession, HeldKey, HoldKey, Purpose, RotateServerKey};
 use rotation::Turn;
 pub use serials::Serials;
 pub(crate) use serials::verify as verify_serials;
@@ -248,22 +248,12 @@ impl Handler<CertifySession> for KeyManager {
     }
 }
 
-impl Handler<SealKey> for KeyManager {
-    type Result = ResponseFuture<Result<(ServerCert, String), KeyError>>;
+impl Handler<HoldKey> for KeyManager {
+    type Result = Result<(ServerCert, HeldKey), KeyError>;
 
-    fn handle(&mut self, message: SealKey, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: HoldKey, _: &mut Context<Self>) -> Self::Result {
         let Identity { key, cert } = &self.current;
-        let (pem, cert) = (key.to_pkcs8_pem(), cert.clone());
-        Box::pin(async move {
-            let pem = pem?;
-            // Making a key of the passphrase takes long, on purpose.
-            let sealing = tokio::task::spawn_blocking(move || {
-                let key = PrivateKey::from_pkcs8_pem(&pem)?;
-                key.to_encrypted_pkcs8_pem(&message.passphrase, &mut OsRng)
-            });
-            let sealed = sealing.await.map_err(|_| KeyError::Stopped)?;
-            Ok((cert, sealed?))
-        })
+        Ok((cert.clone(), HeldKey(key.to_pkcs8_pem()?)))
     }
 }
 
