@@ -10,7 +10,7 @@ use antiphon_actors::backup::{self, KeyChoice, Manifest};
 use clap::Args;
 
 use super::passphrase::PassphraseArgs;
-use super::restore::tell_what_is_missing;
+use super::restore::{tell_of_missing_key, tell_what_is_missing};
 use super::{CliError, output, verify};
 use crate::config::Config;
 use crate::control::{Request, ask_for_stream};
@@ -105,6 +105,9 @@ fn verify_backup(args: &BackupArgs, config: &Config) -> Result<ExitCode, CliErro
     if manifest.has_private_key && !restored.has_key {
         output::line("Its private key was not tried: give its passphrase.");
     }
-    tell_what_is_missing(&restored);
+    tell_what_is_missing();
+    if !manifest.has_private_key {
+        tell_of_missing_key();
+    }
     verify::tell(&restored.report, false)
 }

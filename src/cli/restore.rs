@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use antiphon_actors::backup::{self, KeyChoice, Restored};
+use antiphon_actors::backup::{self, KeyChoice};
 use clap::Args;
 
 use super::passphrase::PassphraseArgs;
@@ -37,12 +37,15 @@ pub(super) fn run(args: &RestoreArgs, config: &Config) -> Result<ExitCode, CliEr
         output::time(restored.manifest.made_at),
         into.display()
     ));
-    tell_what_is_missing(&restored);
+    tell_what_is_missing();
+    if !restored.has_key {
+        tell_of_missing_key();
+    }
     verify::tell(&restored.report, false)
 }
 
 /// What a restored node is without, and what follows from it.
-pub(super) fn tell_what_is_missing(restored: &Restored) {
+pub(super) fn tell_what_is_missing() {
     let lines = [
         "It has no one-time KeyPackages: those given out since would come back. Clients publish new",
         "  ones; last resort packages are there, and no init_key it knew is taken a second time.",
@@ -54,10 +57,12 @@ pub(super) fn tell_what_is_missing(restored: &Restored) {
     for line in lines {
         output::line(line);
     }
-    if !restored.has_key {
-        output::line(
-            "It has no private key: put the file that is named below into keys/, or the node does \
-             not start.",
-        );
-    }
+}
+
+/// That goes for whatever is restored without its key.
+pub(super) fn tell_of_missing_key() {
+    output::line(
+        "It has no private key: put the file that is named below into keys/, or the node does \
+         not start.",
+    );
 }

@@ -193,6 +193,12 @@ async fn a_backup_without_its_key_needs_the_key_from_elsewhere() {
         "passphrase",
     ];
     assert!(from.ok(&verified).contains("private keys"));
+    let untried = from.ok(&["backup", "--verify", "full"]);
+    assert!(
+        untried.contains("Its private key was not tried"),
+        "{untried}"
+    );
+    assert!(!untried.contains("no private key"), "{untried}");
 
     let said = from.ok(&["--data-dir", "other", "restore", "full", "--without-key"]);
     let (before, _) = said.split_once(".pem was not looked at").unwrap();
