@@ -1,9 +1,9 @@
 //! Killed at any instant, a node never gives a one-time KeyPackage out again.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use rand_core::{OsRng, RngCore as _};
+use tokio::sync::mpsc;
 
 use super::program::Place;
 use crate::support::key_package::draft;
@@ -40,15 +40,26 @@ async fn no_package_is_given_out_twice_however_often_the_node_is_killed() {
         if is_empty(program.api.clone(), alice.clone()).await {
             break;
         }
+        let (tell, mut answers) = mpsc::unbounded_channel();
         let claimers: Vec<_> = (0..16)
-            .map(|_| tokio::spawn(claim_until_dead(program.api.clone(), bob.clone())))
+            .map(|_| claim_until_dead(program.api.clone(), bob.clone(), tell.clone()))
+            .map(tokio::spawn)
             .collect();
-        // A kill at any instant, not at one that the node chooses.
-        tokio::time::sleep(Duration::from_millis(OsRng.next_u64() % 128)).await;
+        drop(tell);
+        // After any of the first answers, while others are on their way.
+        for _ in 0..OsRng.next_u64() % 256 {
+            let Some(packages) = answers.recv().await else {
+                break;
+            };
+            given.extend(packages);
+        }
         program.kill();
         kills += 1;
+        while let Some(packages) = answers.recv().await {
+            given.extend(packages);
+        }
         for claimer in claimers {
-            given.extend(claimer.await.unwrap());
+            claimer.await.unwrap();
         }
     }
     let distinct: HashSet<_> = given.iter().collect();
@@ -58,19 +69,19 @@ async fn no_package_is_given_out_twice_however_often_the_node_is_killed() {
     assert!(given.len() + 16 * kills >= PACKAGES);
 }
 
-async fn claim_until_dead(api: Api, bob: Session) -> Vec<Vec<u8>> {
-    let mut given = Vec::new();
+/// Claims until the node is gone, or has none left, and tells of each answer.
+async fn claim_until_dead(api: Api, bob: Session, tell: mpsc::UnboundedSender<Vec<Vec<u8>>>) {
     loop {
         let request = api.request(reqwest::Method::GET, "/keypackage/alice@a.example");
         let Ok(response) = request.bearer_auth(&bob.token).send().await else {
-            return given;
+            return;
         };
         let Ok(packages) = response.json::<Vec<serde_json::Value>>().await else {
-            return given;
+            return;
         };
         if packages.is_empty() {
-            return given;
+            return;
         }
-        given.extend(packages.iter().map(decode));
+        tell.send(packages.iter().map(decode).collect()).unwrap();
     }
 }

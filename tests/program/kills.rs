@@ -3,8 +3,6 @@
 //!
 //! `KILL_CYCLES` sets how often; the seed that is printed can be set with `KILL_SEED`.
 
-use std::time::Duration;
-
 use rand_core::{OsRng, RngCore as _};
 
 use super::ledger::Ledger;
@@ -54,8 +52,9 @@ async fn kill_often(kills: u64, random: &mut Random) -> Ledger {
         assert_eq!(key_files(&place.data()).len(), 1);
 
         let tasks = ledger.work(&program.api, &people, kill);
-        // A kill at any instant, not at one that the node chooses.
-        tokio::time::sleep(Duration::from_millis(random.below(256))).await;
+        // After any of the first answers, while others are on their way.
+        let answers = usize::try_from(random.below(128)).unwrap();
+        ledger.until_told(answers).await;
         program.kill();
         for task in tasks {
             task.await.unwrap();
