@@ -33,8 +33,10 @@ struct Run {
     prepared: usize,
 }
 
-/// How many of the cuts are followed by others, while a node starts on what they left; and by how many.
-const TWICE: (usize, usize) = (16, 8);
+/// How many cuts are followed by others, while a node starts on what they left.
+const FIRST_CUTS: usize = 16;
+/// By how many each.
+const SECOND_CUTS: usize = 8;
 
 /// Starts the program with its disk watched; also the function that tells how much there is of the
 /// journal, and the journal itself.
@@ -130,7 +132,7 @@ impl Run {
             played = *first;
             let place = workload::place();
             disk.cut(self.place.folder.path(), place.folder.path(), random);
-            wrong.extend(self.cut_starts(&place, *first, TWICE.1, random).await);
+            wrong.extend(self.cut_starts(&place, *first, SECOND_CUTS, random).await);
         }
         wrong
     }
@@ -227,7 +229,7 @@ async fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
     assert!(second.len() > 100, "{}", second.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
 
-    let firsts = instants(TWICE.0, run.prepared, steps, &mut random);
+    let firsts = instants(FIRST_CUTS, run.prepared, steps, &mut random);
     let wrong = run.cut_twice(&firsts, &mut random).await;
     assert!(wrong.is_empty(), "{wrong:#?}");
 

@@ -24,10 +24,11 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A data directory in use by this process.
 ///
-/// It holds `keys/` (the server's private keys), `db/`, `journal/` and `mark` (the store; also `opening`
-/// while it is opened), `lock`, and `node`, which says in which format, for which domain and by which version it was written. `node` is
-/// written last of all, so a directory without it is one whose first start was interrupted. While
-/// it is changed as a whole there is `unfinished`, which names the command that does it.
+/// It holds `keys/` (the server's private keys), `db/`, `journal/` and `mark` (the store; also
+/// `opening` while it is opened), `lock`, and `node`, which says in which format, for which domain and
+/// by which version it was written. `node` is written last of all, so a directory without it is one
+/// whose first start was interrupted. While it is changed as a whole there is `unfinished`, which
+/// names the command that does it.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::journal::Frame;
+use super::journal::{self, Frame};
 use super::log_file::{LogFile, remove_unfinished_snapshots};
 use super::mark::Mark;
 use super::{OpenError, sync_directory};
@@ -67,8 +67,7 @@ fn check(
         )));
     }
     // What was not settled need not be whole: the journal has it.
-    let settled = frames.iter().map(|frame| frame.settled).max();
-    let settled = settled.unwrap_or(mark.commits);
+    let settled = journal::newest_settled(frames).unwrap_or(mark.commits);
     let at = |error| OpenError::Io {
         path: path.clone(),
         error,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use super::applier::Settled;
 use super::pending::Changes;
 use super::{create_private, sync_directory};
-pub(super) use frame::Frame;
+pub(super) use frame::{Frame, SECTOR};
 
 /// How long each of the files is. A commit that is longer makes its file longer.
 const SIZE: usize = 2 * 1024 * 1024;
@@ -70,7 +70,7 @@ pub(super) fn read(directory: &Path, database: &[u8; 16], durable: u64) -> io::R
                     frames.push(frame);
                     size
                 }
-                None => frame::SECTOR,
+                None => SECTOR,
             };
             at += size;
         }
@@ -78,6 +78,11 @@ pub(super) fn read(directory: &Path, database: &[u8; 16], durable: u64) -> io::R
     }
     frames.sort_by_key(|frame| frame.number);
     Ok(frames)
+}
+
+/// The newest commit that is settled, as frames say; nothing says so where there are none.
+pub(super) fn newest_settled(frames: &[Frame]) -> Option<u64> {
+    frames.iter().map(|frame| frame.settled).max()
 }
 
 impl Journal {

@@ -20,11 +20,10 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::applier::COMMITS;
+use super::journal::SECTOR;
 
 const SEGMENT: u64 = 512 * 1024;
 const SEGMENT_HEADER: usize = 20;
-/// What a disk writes whole or not at all.
-const SECTOR: usize = 512;
 /// Where less than this is left of a segment, no message begins.
 const LONGEST_MESSAGE_HEADER: usize = 32;
 /// Sleds's number of a message that fills up its segment, and the largest of all numbers.

@@ -225,7 +225,7 @@ struct Gap {
 /// What is to be put into a database that has counted `commits`: all that is not settled. What it has
 /// counted beyond that may be in the system's memory only, or in part, so that is put there again.
 fn unsettled(mut frames: Vec<Frame>, commits: u64) -> Result<Vec<Frame>, Gap> {
-    let Some(settled) = frames.iter().map(|frame| frame.settled).max() else {
+    let Some(settled) = journal::newest_settled(&frames) else {
         return Ok(frames);
     };
     if commits < settled {

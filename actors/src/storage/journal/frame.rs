@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::pending::Changes;
 
 /// Disks write a sector whole.
-pub(super) const SECTOR: usize = 512;
+pub(in crate::storage) const SECTOR: usize = 512;
 
 const FIELDS: usize = 36;
 
