@@ -6,6 +6,7 @@ use actix::{Actor, Context, Handler};
 use antiphon_protocol::{Snowflake, UserId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use smallvec::SmallVec;
 
 use super::store::Store;
 use super::{AccountsError, Authenticate, Caller, FindUser, FindUserId, UserSummary};
@@ -25,7 +26,7 @@ pub struct UserReader {
     clock: SharedClock,
     /// Names that were asked for lately. A user keeps name and Snowflake for ever, so nothing of it
     /// is ever out of date.
-    names: Arc<Cache<Box<str>, Snowflake, Bytes>>,
+    names: Arc<Cache<Name, Snowflake, Bytes>>,
 }
 
 impl UserReader {
@@ -41,7 +42,7 @@ impl UserReader {
 
     fn find_id(&self, user: &UserId) -> Result<Snowflake, AccountsError> {
         let name = user.to_string();
-        if let Some(id) = self.names.get(&*name) {
+        if let Some(id) = self.names.get(name.as_bytes()) {
             return Ok(id);
         }
         let id = match user {
@@ -49,7 +50,7 @@ impl UserReader {
             UserId::Fid(_) => self.store.find_id(user)?,
             UserId::Snowflake(_) => self.store.find(user)?.0,
         };
-        self.names.insert(name.into_boxed_str(), id);
+        self.names.insert(Name::from_slice(name.as_bytes()), id);
         Ok(id)
     }
 }
@@ -82,15 +83,20 @@ impl Handler<FindUserId> for UserReader {
     }
 }
 
-/// What the cache itself and the allocator take for a name, about.
-const OVERHEAD: usize = 64;
+/// A federation ID or a Snowflake as text. Where the cache has it, unless it is long: a piece of memory
+/// of its own would be one more wait for memory in a lookup.
+type Name = SmallVec<[u8; 24]>;
+
+/// What the cache takes for a name, about.
+const OVERHEAD: usize = 72;
 
 /// Weighs names in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Bytes;
 
-impl Weighter<Box<str>, Snowflake> for Bytes {
-    fn weight(&self, name: &Box<str>, _: &Snowflake) -> u64 {
-        (name.len() + OVERHEAD) as u64
+impl Weighter<Name, Snowflake> for Bytes {
+    fn weight(&self, name: &Name, _: &Snowflake) -> u64 {
+        let apart = if name.spilled() { name.len() } else { 0 };
+        (OVERHEAD + apart) as u64
     }
 }

@@ -8,7 +8,7 @@ use actix::{Actor, Context, Handler};
 use antiphon_protocol::{Snowflake, Timestamp};
 
 use super::store::{Head, Store};
-use super::timelines::{KeptCert, Timelines};
+use super::timelines::Timelines;
 use super::{
     LiveCert, LiveCertOf, RegistryError, ServerCertInForce, SessionCertsInForce, SessionRef,
 };
@@ -78,15 +78,18 @@ impl CertReader {
         let timeline = match kept {
             Some(timeline) => timeline,
             None => match self.store.timeline(user, newest)? {
-                Some(timeline) => Arc::new(timeline),
+                Some(timeline) => timeline,
                 None => return self.store.session_certs_in_force(user, at, newest),
             },
         };
-        let mut certs = Vec::new();
-        for (session, step) in timeline.in_force(at)? {
+        let told = timeline.read()?;
+        let (mut certs, mut has_all) = (Vec::new(), true);
+        for (session, step) in told.in_force(at)? {
             let sequence = step.sequence;
-            let der = match timeline.cert(sequence) {
-                Some(kept) => kept.der()?,
+            let kept = told.cert(sequence)?;
+            has_all &= kept.is_some();
+            let der = match kept {
+                Some(der) => der,
                 None => self.store.cert(sequence)?,
             };
             let session = SessionRef { user, session };
@@ -97,13 +100,9 @@ impl CertReader {
             });
         }
         // What is in force now is asked for again; of the past, each second is another question.
-        let has = |cert: &LiveCert| timeline.cert(cert.sequence).is_some();
-        if is_now && !certs.iter().all(has) {
-            let certs = certs.iter();
-            // One that is too long is read each time.
-            let certs = certs.filter_map(|cert| KeptCert::new(cert.sequence, &cert.der).ok());
-            let timeline = timeline.with_certs(certs.collect());
-            self.timelines.keep(user, Arc::new(timeline));
+        if is_now && !has_all {
+            let certs = certs.iter().map(|cert| (cert.sequence, &*cert.der));
+            self.timelines.keep(user, told.with_certs(certs)?);
         } else if !is_kept {
             self.timelines.keep(user, timeline);
         }

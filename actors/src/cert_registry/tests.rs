@@ -393,7 +393,8 @@ fn a_timeline_ends_where_it_says() {
         assert_eq!(run.newest(START, as_of), newest.map(step));
         let runs = [Ok((1, run.to_bytes().unwrap()))].into_iter();
         let timeline = Timeline::gather(as_of, runs).unwrap().unwrap();
-        let found = timeline.in_force(Timestamp::from_secs(START)).unwrap();
+        let told = timeline.read().unwrap();
+        let found = told.in_force(Timestamp::from_secs(START)).unwrap();
         let sequences = found.iter().map(|(_, step)| step.sequence);
         assert_eq!(sequences.collect::<Vec<_>>(), Vec::from_iter(newest));
     }

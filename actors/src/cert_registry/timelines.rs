@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use antiphon_protocol::{Snowflake, Timestamp};
+use bincode::config::{self, Configuration};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -29,45 +30,29 @@ const EXPECTED: usize = 1024;
 /// The timelines of many users, in so many bytes.
 #[derive(Debug)]
 pub(super) struct Timelines {
-    kept: Cache<u64, Arc<Timeline>, Bytes>,
+    kept: Cache<u64, Timeline, Bytes>,
     /// The newest entry about any of the users who share the place.
     changed: Box<[AtomicU64]>,
 }
 
-/// All that the log says about one user, up to an entry.
+/// All that the log says about one user, up to an entry, in one piece of memory: each piece would be
+/// one more wait for memory in a lookup. That entry's number, then [`Pieces`] twice, in bincode: runs
+/// as they are stored, since that is shortest, by session, and compressed certificates by entry.
+#[derive(Debug, Clone)]
+pub(super) struct Timeline(Arc<[u8]>);
+
+/// What a timeline says.
 #[derive(Debug)]
-pub(super) struct Timeline {
-    /// That entry.
+pub(super) struct Told<'a> {
     as_of: u64,
-    runs: Box<[StoredRun]>,
-    certs: Box<[KeptCert]>,
+    runs: Pieces<'a>,
+    certs: Pieces<'a>,
 }
 
-/// A run of a session as it is stored, since that is shortest.
-#[derive(Debug, Clone)]
-struct StoredRun {
-    session: u64,
-    bytes: Box<[u8]>,
-}
+type Pieces<'a> = Vec<(u64, &'a [u8])>;
 
-/// The certificate of an entry, compressed.
-#[derive(Debug, Clone)]
-pub(super) struct KeptCert {
-    sequence: u64,
-    bytes: Box<[u8]>,
-}
-
-impl KeptCert {
-    pub(super) fn new(sequence: u64, der: &[u8]) -> Result<Self, StorageError> {
-        let bytes = compress(der).map_err(|error| damaged(Space::LogEntries, error))?;
-        let bytes = bytes.into_boxed_slice();
-        Ok(Self { sequence, bytes })
-    }
-
-    pub(super) fn der(&self) -> Result<Vec<u8>, StorageError> {
-        decompress(&self.bytes).map_err(|error| damaged(Space::LogEntries, error))
-    }
-}
+/// Numbers and lengths are mostly short.
+const BINCODE: Configuration = config::standard();
 
 impl Timelines {
     pub(super) fn new(bytes: u64) -> Self {
@@ -85,14 +70,14 @@ impl Timelines {
     }
 
     /// The timeline of a user, if a good one is kept.
-    pub(super) fn get(&self, user: Snowflake) -> Option<Arc<Timeline>> {
+    pub(super) fn get(&self, user: Snowflake) -> Option<Timeline> {
         let user = user.as_u64();
         let changed = self.place(user)?.load(Ordering::Acquire);
         let timeline = self.kept.get(&user)?;
-        (changed <= timeline.as_of).then_some(timeline)
+        (changed <= timeline.as_of()?).then_some(timeline)
     }
 
-    pub(super) fn keep(&self, user: Snowflake, timeline: Arc<Timeline>) {
+    pub(super) fn keep(&self, user: Snowflake, timeline: Timeline) {
         self.kept.insert(user.as_u64(), timeline);
     }
 
@@ -117,22 +102,43 @@ impl Timeline {
             if steps > LONGEST {
                 return Ok(None);
             }
-            let bytes = bytes.into_boxed_slice();
-            gathered.push(StoredRun { session, bytes });
+            gathered.push((session, bytes));
         }
-        Ok(Some(Self {
-            as_of,
-            runs: gathered.into_boxed_slice(),
-            certs: Box::default(),
-        }))
+        Self::new(as_of, &pieces(&gathered), &Vec::new()).map(Some)
     }
 
+    fn new(as_of: u64, runs: &Pieces<'_>, certs: &Pieces<'_>) -> Result<Self, StorageError> {
+        let mut bytes = as_of.to_le_bytes().to_vec();
+        bincode::encode_into_std_write((runs, certs), &mut bytes, BINCODE).map_err(|error| unreadable(&error))?;
+        Ok(Self(bytes.into()))
+    }
+
+    fn as_of(&self) -> Option<u64> {
+        self.0.first_chunk().copied().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn read(&self) -> Result<Told<'_>, StorageError> {
+        let (as_of, rest) = self
+            .0
+            .split_first_chunk()
+            .ok_or_else(|| unreadable(&"no number"))?;
+        let ((runs, certs), _) =
+            bincode::borrow_decode_from_slice(rest, BINCODE).map_err(|error| unreadable(&error))?;
+        Ok(Told {
+            as_of: u64::from_le_bytes(*as_of),
+            runs,
+            certs,
+        })
+    }
+}
+
+impl Told<'_> {
     /// The certificates in force at `at`, in the order in which the sessions were first seen.
     pub(super) fn in_force(&self, at: Timestamp) -> Result<Vec<(Snowflake, Step)>, StorageError> {
         let at = at.as_secs();
         let mut steps = Vec::new();
-        for runs in self.runs.chunk_by(|one, next| one.session == next.session) {
-            for StoredRun { session, bytes } in runs.iter().rev() {
+        for runs in self.runs.chunk_by(|(one, _), (next, _)| one == next) {
+            for (session, bytes) in runs.iter().rev() {
                 if let Some(step) = read(bytes)?.newest(at, self.as_of) {
                     let session = Snowflake::from_u64(*session);
                     steps.extend(step.is_valid(at).then_some((session, step)));
@@ -144,46 +150,52 @@ impl Timeline {
     }
 
     /// The certificate of an entry, if it is kept.
-    pub(super) fn cert(&self, sequence: u64) -> Option<&KeptCert> {
-        self.certs.iter().find(|cert| cert.sequence == sequence)
+    pub(super) fn cert(&self, sequence: u64) -> Result<Option<Vec<u8>>, StorageError> {
+        let kept = self.certs.iter().find(|(entry, _)| *entry == sequence);
+        let der = kept.map(|(_, compressed)| decompress(compressed));
+        der.transpose()
+            .map_err(|error| damaged(Space::LogEntries, error))
     }
 
-    /// The same timeline with these certificates, and no others.
-    pub(super) fn with_certs(&self, certs: Vec<KeptCert>) -> Self {
-        Self {
-            as_of: self.as_of,
-            runs: self.runs.clone(),
-            certs: certs.into_boxed_slice(),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let runs = self.runs.iter().map(|run| run.bytes.len());
-        let certs = self.certs.iter().map(|cert| cert.bytes.len());
-        let pieces = self.runs.len() + self.certs.len();
-        let bytes = runs.sum::<usize>() + certs.sum::<usize>();
-        size_of::<Self>() + OVERHEAD + pieces * PIECE + bytes
+    /// The same timeline with the certificates of these entries, and no others; but without those that
+    /// are too long, which are read each time.
+    pub(super) fn with_certs<'c>(
+        &self,
+        certs: impl Iterator<Item = (u64, &'c [u8])>,
+    ) -> Result<Timeline, StorageError> {
+        let compressed = certs.filter_map(|(entry, der)| Some((entry, compress(der).ok()?)));
+        let compressed: Vec<_> = compressed.collect();
+        Timeline::new(self.as_of, &self.runs, &pieces(&compressed))
     }
 }
 
 /// What the cache itself and the allocator take for a timeline, about.
-const OVERHEAD: usize = 128;
-
-/// What a run or a certificate takes beside its bytes, about.
-const PIECE: usize = size_of::<StoredRun>() + 8;
+const OVERHEAD: usize = 96;
 
 /// Weighs timelines in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Bytes;
 
-impl Weighter<u64, Arc<Timeline>> for Bytes {
-    fn weight(&self, _: &u64, timeline: &Arc<Timeline>) -> u64 {
-        timeline.bytes() as u64
+impl Weighter<u64, Timeline> for Bytes {
+    fn weight(&self, _: &u64, timeline: &Timeline) -> u64 {
+        (OVERHEAD + timeline.0.len()) as u64
     }
+}
+
+fn pieces(owned: &[(u64, Vec<u8>)]) -> Pieces<'_> {
+    let borrowed = owned.iter().map(|(of, bytes)| (*of, bytes.as_slice()));
+    borrowed.collect()
 }
 
 fn read(run: &[u8]) -> Result<Run, StorageError> {
     Run::from_bytes(run).map_err(|error| damaged(Space::SessionCertIndex, error))
+}
+
+fn unreadable(error: &impl ToString) -> StorageError {
+    damaged(
+        Space::SessionCertIndex,
+        RecordError::Fields(error.to_string()),
+    )
 }
 
 fn damaged(space: Space, error: RecordError) -> StorageError {
