@@ -14,6 +14,7 @@ mod export;
 mod messages;
 mod new_event;
 mod reader;
+mod server_timeline;
 mod shown;
 mod store;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use messages::{
 use new_event::NewEvent;
 pub use reader::CertReader;
 use reader::Durable;
+use server_timeline::ServerTimeline;
 use store::{Head, Store};
 use timelines::Timelines;
 pub use verify::newest_server_cert;
@@ -60,6 +62,8 @@ pub struct CertRegistry {
     durable: Durable,
     /// What readers keep, for which this says what has changed.
     timelines: Arc<Timelines>,
+    /// The same of the server's own certificates.
+    server: Arc<ServerTimeline>,
 }
 
 type Answer<T> = ResponseActFuture<CertRegistry, Result<T, RegistryError>>;
@@ -80,6 +84,7 @@ impl CertRegistry {
         Ok(Self {
             store,
             timelines,
+            server: Arc::default(),
             clock,
             durable: Durable::new(head.clone()),
             head,
@@ -93,6 +98,7 @@ impl CertRegistry {
             clock: self.clock.clone(),
             durable: self.durable.clone(),
             timelines: Arc::clone(&self.timelines),
+            server: Arc::clone(&self.server),
         }
     }
 
@@ -132,8 +138,9 @@ impl CertRegistry {
         };
         writes.append(rider);
         self.head = head.clone();
-        if let Some(user) = user {
-            self.timelines.note(user, head.sequence);
+        match user {
+            Some(user) => self.timelines.note(user, head.sequence),
+            None => self.server.note(head.sequence),
         }
         let committed = self.store.commit(writes).into_actor(self);
         Box::pin(committed.map(|committed, registry, _| {

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use actix::{Actor, Context, Handler};
 use antiphon_protocol::{Snowflake, Timestamp};
 
+use super::server_timeline::ServerTimeline;
 use super::store::{Head, Store};
 use super::timelines::Timelines;
 use super::{
@@ -49,6 +50,7 @@ pub struct CertReader {
     pub(super) clock: SharedClock,
     pub(super) durable: Durable,
     pub(super) timelines: Arc<Timelines>,
+    pub(super) server: Arc<ServerTimeline>,
 }
 
 impl CertReader {
@@ -63,6 +65,29 @@ impl CertReader {
     pub fn live_cert_of(&self, session: SessionRef) -> Result<Option<LiveCert>, RegistryError> {
         let certs = self.live_certs(session.user)?;
         Ok(certs.into_iter().find(|cert| cert.session == session))
+    }
+
+    /// The server's certificate in force at `at`.
+    fn server_cert(&self, at: Timestamp, newest: u64) -> Result<Option<Vec<u8>>, RegistryError> {
+        let recent = match self.server.get() {
+            Some(recent) => recent,
+            None => match self.store.recent_server_certs(newest)? {
+                Some(recent) => {
+                    let recent = Arc::new(recent);
+                    self.server.keep(Arc::clone(&recent));
+                    recent
+                }
+                None => return Ok(None),
+            },
+        };
+        match recent.step_at(at) {
+            Some(step) if !step.is_valid(at.as_secs()) => Ok(None),
+            Some(step) => match recent.cert(step.sequence) {
+                Some(der) => Ok(Some(der)),
+                None => self.store.cert(step.sequence).map(Some),
+            },
+            None => self.store.server_cert_in_force(at, newest),
+        }
     }
 
     /// The certificates of a user's sessions in force at `at`, which is now if that was the question.
@@ -131,8 +156,7 @@ impl Handler<ServerCertInForce> for CertReader {
 
     fn handle(&mut self, message: ServerCertInForce, _: &mut Context<Self>) -> Self::Result {
         let (at, newest) = self.resolve(message.at)?;
-        self.store
-            .server_cert_in_force(at, newest)?
+        self.server_cert(at, newest)?
             .ok_or(RegistryError::NoneInForce)
     }
 }

@@ -109,7 +109,8 @@ impl Timeline {
 
     fn new(as_of: u64, runs: &Pieces<'_>, certs: &Pieces<'_>) -> Result<Self, StorageError> {
         let mut bytes = as_of.to_le_bytes().to_vec();
-        bincode::encode_into_std_write((runs, certs), &mut bytes, BINCODE).map_err(|error| unreadable(&error))?;
+        bincode::encode_into_std_write((runs, certs), &mut bytes, BINCODE)
+            .map_err(|error| unreadable(&error))?;
         Ok(Self(bytes.into()))
     }
 

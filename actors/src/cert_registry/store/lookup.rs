@@ -5,6 +5,7 @@ use antiphon_protocol::{ActorCert, ServerCert, SessionId, Snowflake, Timestamp};
 use super::Store;
 use super::records::{Change, Entry, SessionRecord, key, number_at};
 use super::runs::{Run, Step};
+use crate::cert_registry::server_timeline::{KEPT, Recent};
 use crate::cert_registry::timelines::Timeline;
 use crate::cert_registry::{
     Event, LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef,
@@ -18,21 +19,49 @@ impl Store {
         at: Timestamp,
         newest: u64,
     ) -> Result<Option<Vec<u8>>, RegistryError> {
+        let step = self.server_steps(at, newest).next().transpose()?;
+        let step = step.filter(|step| step.is_valid(at.as_secs()));
+        step.map(|step| self.cert(step.sequence)).transpose()
+    }
+
+    /// The newest server certificates among the entries up to `newest`; none if there are none.
+    pub(in crate::cert_registry) fn recent_server_certs(
+        &self,
+        newest: u64,
+    ) -> Result<Option<Recent>, RegistryError> {
+        let ever = Timestamp::from_secs(u64::MAX);
+        let steps = self.server_steps(ever, newest).take(KEPT);
+        let steps: Vec<Step> = steps.collect::<Result<_, _>>()?;
+        let Some(first) = steps.first() else {
+            return Ok(None);
+        };
+        let der = self.cert(first.sequence)?;
+        Ok(Some(Recent {
+            as_of: newest,
+            steps,
+            newest: der,
+        }))
+    }
+
+    /// What was logged of server certificates until `at`, among the entries up to `newest`, the newest
+    /// first.
+    fn server_steps(
+        &self,
+        at: Timestamp,
+        newest: u64,
+    ) -> impl Iterator<Item = Result<Step, StorageError>> + use<> {
         let (from, to) = (key(&[0, 0]), key(&[at.as_secs(), u64::MAX]));
         let index = Space::ServerCertIndex;
-        for found in self.storage.range::<Change>(index, &from, &to).rev() {
+        let found = self.storage.range::<Change>(index, &from, &to).rev();
+        let steps = found.map(|found| {
             let (by_time, change) = found?;
-            let step = Step {
+            Ok(Step {
                 sequence: number_at(&by_time, 1),
                 at: number_at(&by_time, 0),
                 change,
-            };
-            if step.sequence <= newest {
-                let cert = step.is_valid(at.as_secs());
-                return cert.then(|| self.cert(step.sequence)).transpose();
-            }
-        }
-        Ok(None)
+            })
+        });
+        steps.filter(move |step| step.as_ref().map_or(true, |step| step.sequence <= newest))
     }
 
     /// The certificates of the user's sessions in force at `at`, among the entries up to `newest`.
