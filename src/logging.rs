@@ -26,7 +26,8 @@ pub fn start(log: &Log) -> Result<(), TryInitError> {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    registry().with(lines.with_filter(filter)).try_init()?;
+    // A filter of all layers, not of one: what is below it costs nothing then.
+    registry().with(filter).with(lines).try_init()?;
     std::panic::set_hook(Box::new(
         |panic| tracing::error!(%panic, "something gave up"),
     ));
