@@ -17,7 +17,7 @@ use super::store::{Change, Entry, Run, Step, Store, canonical};
 use super::timelines::Timeline;
 use super::*;
 use crate::clock::{Clock as _, ManualClock};
-use crate::storage::{Record as _, Space};
+use crate::storage::{Record as _, Space, StorageError};
 use crate::tests::{Random, csr};
 
 const START: u64 = 1_800_000_000;
@@ -373,6 +373,45 @@ async fn a_history_too_long_to_keep_is_read_from_the_log() {
             each_at_its_time(&running.reader, session.user, &certs).await;
         }
     }
+    running.stop();
+}
+
+/// What cannot be read is the trouble of whoever asks about its time.
+#[actix::test]
+async fn an_unreadable_record_hides_no_newer_certificate_of_the_server() {
+    let directory = TempDir::new().unwrap();
+    let clock = ManualClock::at(Timestamp::from_secs(START));
+    let issuer = Issuer::new();
+    let running = Running::start(directory.path(), &clock);
+    let mut newest = None;
+    for _ in 0..2 {
+        let cert = server_cert(&issuer.key, clock.now().as_secs());
+        let append = AppendServerCert { cert: cert.clone() };
+        running.registry.send(append).await.unwrap().unwrap();
+        newest = Some(cert);
+        clock.advance(100);
+    }
+    running.stop();
+
+    let storage = Storage::open(directory.path(), 8).unwrap();
+    let mut writes = WriteSet::new();
+    let first = [START.to_be_bytes(), 1_u64.to_be_bytes()].concat();
+    writes.put_bytes(Space::ServerCertIndex, &first, Vec::new());
+    storage.commit(writes).await.unwrap();
+    drop(storage);
+
+    let running = Running::start(directory.path(), &clock);
+    let ask = |at| running.reader.send(ServerCertInForce { at });
+    let now = ask(None).await.unwrap().unwrap();
+    assert_eq!(now, newest.unwrap().as_der());
+    let then = ask(Some(Timestamp::from_secs(START + 50))).await.unwrap();
+    assert!(
+        matches!(
+            then,
+            Err(RegistryError::Storage(StorageError::Damaged { .. }))
+        ),
+        "{then:?}"
+    );
     running.stop();
 }
 

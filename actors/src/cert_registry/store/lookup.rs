@@ -30,11 +30,13 @@ impl Store {
         newest: u64,
     ) -> Result<Option<Recent>, RegistryError> {
         let ever = Timestamp::from_secs(u64::MAX);
-        let steps = self.server_steps(ever, newest).take(KEPT);
-        let steps: Vec<Step> = steps.collect::<Result<_, _>>()?;
-        let Some(first) = steps.first() else {
+        let mut steps = self.server_steps(ever, newest).take(KEPT);
+        let Some(first) = steps.next().transpose()? else {
             return Ok(None);
         };
+        // One that cannot be read is the trouble of whoever asks about its time.
+        let older = steps.map_while(Result::ok);
+        let steps = std::iter::once(first).chain(older).collect();
         let der = self.cert(first.sequence)?;
         Ok(Some(Recent {
             as_of: newest,
