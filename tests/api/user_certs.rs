@@ -51,6 +51,25 @@ async fn unknown_users_and_nonsense_are_told_apart() {
     node.stop().await;
 }
 
+/// However long names are, and however much alike: also when they are remembered.
+#[actix_web::test]
+async fn names_that_begin_alike_are_told_apart() {
+    let node = TestNode::start().await;
+    let names = [13, 14, 15, 32, 63, 64].map(|length| "a".repeat(length));
+    let mut sessions = Vec::new();
+    for name in &names {
+        node.api.register(name).await;
+        sessions.push(node.api.trust(name, "phone", &ClientKey::p256()).await);
+    }
+    for _ in 0..2 {
+        for session in &sessions {
+            let certs = node.api.user_certs(&session.fid, None).await;
+            assert_eq!(certs, [session.id_cert.clone()], "{}", session.fid);
+        }
+    }
+    node.stop().await;
+}
+
 #[actix_web::test]
 async fn sessions_come_in_the_order_in_which_they_were_first_seen() {
     let node = TestNode::start().await;
