@@ -72,21 +72,19 @@ impl CertReader {
         let recent = match self.server.get() {
             Some(recent) => recent,
             None => match self.store.recent_server_certs(newest)? {
-                Some(recent) => {
-                    let recent = Arc::new(recent);
-                    self.server.keep(Arc::clone(&recent));
-                    recent
-                }
+                Some(recent) => self.server.keep(recent),
                 None => return Ok(None),
             },
         };
-        match recent.step_at(at) {
-            Some(step) if !step.is_valid(at.as_secs()) => Ok(None),
-            Some(step) => match recent.cert(step.sequence) {
-                Some(der) => Ok(Some(der)),
-                None => self.store.cert(step.sequence).map(Some),
-            },
-            None => self.store.server_cert_in_force(at, newest),
+        let Some(step) = recent.step_at(at) else {
+            return self.store.server_cert_in_force(at, newest);
+        };
+        if !step.is_valid(at.as_secs()) {
+            return Ok(None);
+        }
+        match recent.cert(step.sequence) {
+            Some(der) => Ok(Some(der)),
+            None => self.store.cert(step.sequence).map(Some),
         }
     }
 

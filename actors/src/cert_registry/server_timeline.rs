@@ -45,9 +45,11 @@ impl ServerTimeline {
         kept.clone().filter(|recent| changed <= recent.as_of)
     }
 
-    pub(super) fn keep(&self, recent: Arc<Recent>) {
+    pub(super) fn keep(&self, recent: Recent) -> Arc<Recent> {
+        let recent = Arc::new(recent);
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        *kept = Some(recent);
+        *kept = Some(Arc::clone(&recent));
+        recent
     }
 }
 

@@ -74,7 +74,8 @@ impl Timelines {
         let user = user.as_u64();
         let changed = self.place(user)?.load(Ordering::Acquire);
         let timeline = self.kept.get(&user)?;
-        (changed <= timeline.as_of()?).then_some(timeline)
+        let (as_of, _) = timeline.split()?;
+        (changed <= as_of).then_some(timeline)
     }
 
     pub(super) fn keep(&self, user: Snowflake, timeline: Timeline) {
@@ -114,22 +115,17 @@ impl Timeline {
         Ok(Self(bytes.into()))
     }
 
-    fn as_of(&self) -> Option<u64> {
-        self.0.first_chunk().copied().map(u64::from_le_bytes)
+    /// The number of the entry up to which it goes, and the pieces.
+    fn split(&self) -> Option<(u64, &[u8])> {
+        let (as_of, pieces) = self.0.split_first_chunk()?;
+        Some((u64::from_le_bytes(*as_of), pieces))
     }
 
     pub(super) fn read(&self) -> Result<Told<'_>, StorageError> {
-        let (as_of, rest) = self
-            .0
-            .split_first_chunk()
-            .ok_or_else(|| unreadable(&"no number"))?;
-        let ((runs, certs), _) =
-            bincode::borrow_decode_from_slice(rest, BINCODE).map_err(|error| unreadable(&error))?;
-        Ok(Told {
-            as_of: u64::from_le_bytes(*as_of),
-            runs,
-            certs,
-        })
+        let (as_of, pieces) = self.split().ok_or_else(|| unreadable(&"no number"))?;
+        let ((runs, certs), _) = bincode::borrow_decode_from_slice(pieces, BINCODE)
+            .map_err(|error| unreadable(&error))?;
+        Ok(Told { as_of, runs, certs })
     }
 }
 

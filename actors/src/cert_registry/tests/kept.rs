@@ -1,0 +1,113 @@
+//! What readers keep in memory, where it ends.
+
+use super::*;
+
+#[actix::test]
+async fn a_history_too_long_to_keep_is_read_from_the_log() {
+    let (_directory, clock, running) = begin();
+    let issuer = Issuer::new();
+    let id = SessionId::parse("phone").unwrap();
+    let session = SessionRef::from_numbers(1, 2);
+    let first = issuer.issue(&id, START);
+    let open = OpenSession {
+        session,
+        cert: first.clone(),
+        rider: WriteSet::new(),
+    };
+    running.registry.send(open).await.unwrap().unwrap();
+    let mut certs = vec![first];
+    for second in 1..=300 {
+        clock.advance(1);
+        let cert = issuer.issue(&id, START + second);
+        let renew = RenewSession {
+            session,
+            cert: cert.clone(),
+        };
+        running.registry.send(renew).await.unwrap().unwrap();
+        certs.push(cert);
+        let lookup = SessionCertsInForce {
+            user: session.user,
+            at: None,
+        };
+        let now = running.reader.send(lookup).await.unwrap().unwrap();
+        assert_eq!(now, [certs.last().unwrap().as_der().to_vec()]);
+        // The first time it is kept in memory.
+        if second == 100 || second == 300 {
+            each_at_its_time(&running.reader, session.user, &certs).await;
+        }
+    }
+    running.stop();
+}
+
+/// What cannot be read is the trouble of whoever asks about its time.
+#[actix::test]
+async fn an_unreadable_record_hides_no_newer_certificate_of_the_server() {
+    let (directory, clock, running) = begin();
+    let issuer = Issuer::new();
+    let mut newest = None;
+    for _ in 0..2 {
+        let cert = server_cert(&issuer.key, clock.now().as_secs());
+        let append = AppendServerCert { cert: cert.clone() };
+        running.registry.send(append).await.unwrap().unwrap();
+        newest = Some(cert);
+        clock.advance(100);
+    }
+    running.stop();
+
+    let storage = Storage::open(directory.path(), 8).unwrap();
+    let mut writes = WriteSet::new();
+    let first = [START.to_be_bytes(), 1_u64.to_be_bytes()].concat();
+    writes.put_bytes(Space::ServerCertIndex, &first, Vec::new());
+    storage.commit(writes).await.unwrap();
+    drop(storage);
+
+    let running = Running::start(directory.path(), &clock);
+    let ask = |at| running.reader.send(ServerCertInForce { at });
+    let now = ask(None).await.unwrap().unwrap();
+    assert_eq!(now, newest.unwrap().as_der());
+    let then = ask(Some(Timestamp::from_secs(START + 50))).await.unwrap();
+    assert!(
+        matches!(
+            then,
+            Err(RegistryError::Storage(StorageError::Damaged { .. }))
+        ),
+        "{then:?}"
+    );
+    running.stop();
+}
+
+/// A run may have steps that are not on disk yet: nobody sees those.
+#[test]
+fn a_timeline_ends_where_it_says() {
+    let step = |sequence| Step {
+        sequence,
+        at: START,
+        change: Change::Cert {
+            not_before: START,
+            not_after: START + DAY,
+        },
+    };
+    let mut run = Run::of(step(5));
+    assert!(run.add(step(6)) && run.add(step(8)));
+    for (as_of, newest) in [(4, None), (5, Some(5)), (7, Some(6)), (8, Some(8))] {
+        assert_eq!(run.newest(START, as_of), newest.map(step));
+        let runs = [Ok((1, run.to_bytes().unwrap()))].into_iter();
+        let timeline = Timeline::gather(as_of, runs).unwrap().unwrap();
+        let told = timeline.read().unwrap();
+        let found = told.in_force(Timestamp::from_secs(START)).unwrap();
+        let sequences = found.iter().map(|(_, step)| step.sequence);
+        assert_eq!(sequences.collect::<Vec<_>>(), Vec::from_iter(newest));
+    }
+}
+
+/// Asserts that these are a user's certificates, one for each second from the start on.
+async fn each_at_its_time(reader: &Addr<CertReader>, user: Snowflake, certs: &[ActorCert]) {
+    for (second, cert) in (0..).zip(certs) {
+        let lookup = SessionCertsInForce {
+            user,
+            at: Some(Timestamp::from_secs(START + second)),
+        };
+        let then = reader.send(lookup).await.unwrap().unwrap();
+        assert_eq!(then, [cert.as_der().to_vec()], "after {second} s");
+    }
+}
