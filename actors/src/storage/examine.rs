@@ -77,7 +77,7 @@ fn check(
         return Err(damaged(format!("its file is damaged near byte {byte}")));
     }
     if mark.closed_at.is_none() {
-        log.write_unsettled_again().map_err(at)?;
+        log.settle().map_err(at)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Looking for damage in sled's log before sled reads it.
+//! Looking for damage in sled's log before sled reads it, and mending what sled would stumble over.
 //!
 //! After a crash sled reads its log from its last snapshot on. Where it meets a message whose
 //! checksum is wrong, it takes that for the torn end of a segment and goes on with the next one:
@@ -10,36 +10,16 @@
 //! sled then writes over all that are free. Damage is an unreadable place before the newest
 //! commit that is settled (decision 20), with readable messages of the same segment behind it, which
 //! nobody could have written without writing that place first.
-//!
-//! The format is that of sled 0.34 (`pagecache/logger.rs`): segments of 512 KiB, each a header
-//! (CRC-32, LSN, stable LSN) and messages (CRC-32, kind, length, segment number, page, body).
+
+mod format;
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::applier::COMMITS;
 use super::journal::SECTOR;
-
-const SEGMENT: u64 = 512 * 1024;
-const SEGMENT_HEADER: usize = 20;
-/// Where less than this is left of a segment, no message begins.
-const LONGEST_MESSAGE_HEADER: usize = 32;
-/// Sleds's number of a message that fills up its segment, and the largest of all numbers.
-const CAP: u8 = 2;
-const LAST_KIND: u8 = 11;
-/// sled hides its numbers behind this, so that zeros are not a valid header.
-const MASK: u64 = 0x7FFF_FFFF_FFFF_FFFF;
-
-/// A message that can be read.
-struct Message<'a> {
-    kind: u8,
-    segment: u64,
-    body: &'a [u8],
-    /// Its size with its header.
-    size: usize,
-}
+use format::{CAP, Header, LONGEST_MESSAGE_HEADER, SEGMENT, SEGMENT_HEADER, commit, message};
 
 /// An unreadable place with readable messages behind it: its position in the log, and in the file.
 struct Hole {
@@ -49,14 +29,19 @@ struct Hole {
 
 /// A segment, and where it is in the file.
 struct Segment {
-    number: u64,
+    header: Header,
     offset: u64,
     size: usize,
+    /// Whether the log goes on in the next one.
+    is_full: bool,
 }
 
 /// What sled's log looks like, as far as sled is going to read it.
 pub(super) struct LogFile {
     path: PathBuf,
+    /// Up to this segment sled has a snapshot.
+    from: u64,
+    /// In the order of the log.
     segments: Vec<Segment>,
     holes: Vec<Hole>,
     /// Where the newest settled commit stands.
@@ -80,27 +65,31 @@ impl LogFile {
             // The header alone tells whether the rest matters.
             let (head, rest) = bytes.split_at_mut(SEGMENT_HEADER.min(size));
             file.read_exact_at(head, offset)?;
-            let number = segment_number(head);
+            let header = Header::read(head);
+            let number = header.map(Header::segment);
             if number.is_some_and(|number| number < from) {
                 continue;
             }
             file.read_exact_at(rest, offset + head.len() as u64)?;
-            let (gap, newest) = walk(&bytes, number, commits);
-            settled = settled.max(newest);
-            let gap = gap.filter(|gap| !(was_interrupted && has_zeros(&bytes, gap)));
-            let hole = gap.map(|gap| Hole {
+            let walked = walk(&bytes, number, commits);
+            settled = settled.max(walked.newest);
+            let is_damage = |gap: &Gap| !(was_interrupted && has_zeros(&bytes, gap));
+            let hole = walked.gap.filter(is_damage).map(|gap| Hole {
                 lsn: lsn(gap.segment, gap.from),
                 offset: offset + gap.from as u64,
             });
             holes.extend(hole.filter(|hole| hole.lsn / SEGMENT >= from));
-            segments.extend(number.map(|number| Segment {
-                number,
+            segments.extend(header.map(|header| Segment {
+                header,
                 offset,
                 size,
+                is_full: walked.is_full && bytes.len() as u64 == SEGMENT,
             }));
         }
+        segments.sort_unstable_by_key(|segment| segment.header.lsn);
         Ok(Self {
             path,
+            from,
             segments,
             holes,
             settled,
@@ -113,20 +102,61 @@ impl LogFile {
         self.holes.iter().find(is_damage).map(|hole| hole.offset)
     }
 
-    /// Writes what is not settled once more, as it is, and makes it durable. Where the disk once
-    /// refused it, the system goes on showing it, and neither writes it again nor fails the next
-    /// fsync: what sled then put behind it would be lost with it at the next power cut.
-    pub(super) fn write_unsettled_again(&self) -> io::Result<()> {
+    /// Makes what can be read durable, and has sled begin with the last segment of it.
+    pub(super) fn settle(&self) -> io::Result<()> {
         let file = File::options().read(true).write(true).open(&self.path)?;
+        self.write_unsettled_again(&file)?;
+        file.sync_data()?;
+        self.note_what_is_stable(&file)?;
+        file.sync_data()
+    }
+
+    /// Writes what is not settled once more, as it is. Where the disk once refused it, the system goes
+    /// on showing it, and neither writes it again nor fails the next fsync: what sled then put behind
+    /// it would be lost with it at the next power cut.
+    fn write_unsettled_again(&self, file: &File) -> io::Result<()> {
         let mut bytes = Vec::new();
         for segment in &self.segments {
-            if segment.number >= self.settled / SEGMENT {
+            if segment.header.segment() >= self.settled / SEGMENT {
                 bytes.resize(segment.size, 0);
                 file.read_exact_at(&mut bytes, segment.offset)?;
                 file.write_all_at(&bytes, segment.offset)?;
             }
         }
-        file.sync_data()
+        Ok(())
+    }
+
+    /// Says in the header of each segment of the tail that everything before it is on disk.
+    ///
+    /// sled looks for the end of its log from the segment on that the newest header names, and without
+    /// that one finds nothing at all. By the time it opens its file that segment may be free, and gets
+    /// zeros, for which only the snapshot that sled has just written is an excuse; but whether its
+    /// name or the zeros come to the disk first, nobody says.
+    fn note_what_is_stable(&self, file: &File) -> io::Result<()> {
+        for segment in self.tail() {
+            let header = Header {
+                stable: segment.header.stable.max(segment.header.lsn.cast_signed()),
+                ..segment.header
+            };
+            file.write_all_at(&header.to_bytes(), segment.offset)?;
+        }
+        Ok(())
+    }
+
+    /// The segments in which sled looks for the end of its log: each follows on the one before.
+    fn tail(&self) -> impl Iterator<Item = &Segment> {
+        let stable = self.segments.iter().map(|segment| segment.header.stable);
+        let stable = u64::try_from(stable.max().unwrap_or(0)).unwrap_or(0);
+        let first = (stable / SEGMENT).max(self.from);
+        let from_there = self.segments.iter();
+        let from_there = from_there.skip_while(move |segment| segment.header.segment() < first);
+        let mut next = Some(first);
+        from_there.take_while(move |segment| {
+            let number = segment.header.segment();
+            let follows = next == Some(number);
+            next = segment.is_full.then_some(number + 1);
+            follows
+        })
     }
 }
 
@@ -157,14 +187,6 @@ fn snapshot_lsn(database: &Path) -> io::Result<u64> {
     Ok(newest)
 }
 
-/// The number of the segment with this header.
-fn segment_number(header: &[u8]) -> Option<u64> {
-    let crc = u32::from_le_bytes(*header.first_chunk()?);
-    let fields = header.get(4..SEGMENT_HEADER)?;
-    let lsn = u64::from_le_bytes(*fields.first_chunk()?) ^ MASK;
-    (crc == !crc32fast::hash(fields)).then_some(lsn / SEGMENT)
-}
-
 /// The unreadable part of a segment, up to the next message that can be read, and that one's segment.
 struct Gap {
     segment: u64,
@@ -179,22 +201,30 @@ fn has_zeros(bytes: &[u8], gap: &Gap) -> bool {
     sectors.any(|sector| sector.iter().all(|byte| *byte == 0))
 }
 
-/// Reads a segment: its gap, if it has one, and where the newest of `commits` stands in it.
-fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> (Option<Gap>, u64) {
+/// What a segment turns out to be.
+struct Walked {
+    gap: Option<Gap>,
+    /// Whether all of it can be read, to its end.
+    is_full: bool,
+    /// Where the newest commit stands in it.
+    newest: u64,
+}
+
+/// Reads a segment, of which only `commits` so far count.
+fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
     let mut newest = 0;
     let mut at = SEGMENT_HEADER;
-    if let Some(number) = number {
-        while at + LONGEST_MESSAGE_HEADER <= bytes.len() {
-            match message(bytes, at).filter(|message| message.segment == number) {
-                Some(message) if message.kind == CAP => return (None, newest),
-                Some(message) => {
-                    if commit(message.body).is_some_and(|commit| commit <= commits) {
-                        newest = lsn(number, at);
-                    }
-                    at += message.size;
+    let mut is_full = number.is_some();
+    while is_full && at + LONGEST_MESSAGE_HEADER <= bytes.len() {
+        match message(bytes, at).filter(|message| number == Some(message.segment)) {
+            Some(message) if message.kind == CAP => at = bytes.len(),
+            Some(message) => {
+                if commit(message.body).is_some_and(|commit| commit <= commits) {
+                    newest = lsn(message.segment, at);
                 }
-                None => break,
+                at += message.size;
             }
+            None => is_full = false,
         }
     }
     let gap = (at..bytes.len()).find_map(|behind| {
@@ -206,65 +236,13 @@ fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> (Option<Gap>, u64) {
             to: behind,
         })
     });
-    (gap, newest)
+    Walked {
+        gap,
+        is_full,
+        newest,
+    }
 }
 
 fn lsn(segment: u64, at: usize) -> u64 {
     segment.saturating_mul(SEGMENT).saturating_add(at as u64)
-}
-
-/// The message at `at`, if there is one.
-fn message(bytes: &[u8], at: usize) -> Option<Message<'_>> {
-    let message = bytes.get(at..)?;
-    let (crc, mut rest) = message.split_first_chunk()?;
-    let kind = *rest.split_off_first()?;
-    if kind == 0 || kind > LAST_KIND {
-        return None;
-    }
-    let length = usize::try_from(number(&mut rest)?).ok()?;
-    let segment = number(&mut rest)?;
-    number(&mut rest)?;
-    let body = rest.get(..length)?;
-    let header = message.len() - rest.len();
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(body);
-    hasher.update(message.get(crc.len()..header)?);
-    (hasher.finalize() == !u32::from_le_bytes(*crc)).then_some(Message {
-        kind,
-        segment,
-        body,
-        size: header + length,
-    })
-}
-
-/// sled's numbers of one to nine bytes.
-fn number(bytes: &mut &[u8]) -> Option<u64> {
-    let first = u64::from(*bytes.split_off_first()?);
-    let mut next = || Some(u64::from(*bytes.split_off_first()?));
-    match first {
-        0..=240 => Some(first),
-        241..=248 => Some(240 + 256 * (first - 241) + next()?),
-        249 => Some(2288 + 256 * next()? + next()?),
-        _ => {
-            let mut number = 0;
-            for position in 0..first - 247 {
-                number |= next()? << (8 * position);
-            }
-            Some(number)
-        }
-    }
-}
-
-/// The number of the commit that a message counts.
-fn commit(body: &[u8]) -> Option<u64> {
-    // Pages with many records are not the counter's.
-    if body.len() > 256 {
-        return None;
-    }
-    let at = body
-        .windows(COMMITS.len())
-        .position(|window| window == COMMITS)?;
-    // The key, the length of the value, and the value.
-    let value = body.get(at + COMMITS.len()..)?.strip_prefix(&[8])?;
-    Some(u64::from_be_bytes(*value.first_chunk()?))
 }

@@ -39,19 +39,14 @@ fn read(storage: &Storage) -> Result<Model, super::StorageError> {
 /// A store of several segments of sled's log, with values replaced and removed, and what is in it.
 /// Where it is not `closed_well`, its files are as a killed process leaves them.
 async fn filled(directory: &Path, closed_well: bool) -> Model {
-    filled_with(directory, 2000, 60, closed_well).await
-}
-
-/// The same with so many keys, changed in so many rounds.
-async fn filled_with(directory: &Path, keys: u64, rounds: u64, closed_well: bool) -> Model {
     let working = TempDir::new().unwrap();
     let mut model = Model::new();
     let mut random = Random(7);
     let storage = Storage::open(working.path(), 8).unwrap();
-    for round in 0..rounds {
+    for round in 0..60 {
         let mut last = WriteSet::new();
         for _ in 0..50 {
-            let number = random.below(keys);
+            let number = random.below(2000);
             if random.below(8) == 0 {
                 last.remove(Space::Users, &key(number));
                 model.remove(&key(number)[..]);
