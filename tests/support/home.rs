@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::http::KeepAlive;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
@@ -74,6 +75,8 @@ impl Home {
             let shared = Data::clone(&shared);
             App::new().app_data(shared).default_service(web::to(answer))
         });
+        // A connection that is kept may still be answered when `stop` has returned.
+        let server = server.keep_alive(KeepAlive::Disabled);
         let server = server.workers(1).disable_signals().listen(listener);
         let server = server.unwrap().run();
         let handle = server.handle();
