@@ -4,15 +4,18 @@ use clap::{Parser, Subcommand};
 
 use super::{churn, run, starts, sweep};
 
+/// What `cargo bench` adds, and `cargo test` does not.
+pub const BENCH: &str = "--bench";
+
 /// Puts a node under load, and compares what it does with what the machine can do
 #[derive(Debug, Parser)]
 #[command(name = "load", args_conflicts_with_subcommands = true)]
-pub struct Args {
+pub struct CommandLine {
     #[command(flatten)]
     pub run: run::Args,
     #[command(subcommand)]
     pub what: Option<What>,
-    /// What `cargo bench` adds
+    /// See [`BENCH`]
     #[arg(long, hide = true, global = true)]
     bench: bool,
 }

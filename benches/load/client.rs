@@ -150,9 +150,7 @@ impl Head {
     }
 }
 
-/// Asserts what the figures stand on. A bench without a harness has no tests: this runs before
-/// every load, and takes no time.
-pub fn check() {
+pub fn test() {
     let parse = |text: &str| Head::parse(text.as_bytes());
     let whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\ndate: now\r\n\r\n[]";
     let head = Head {

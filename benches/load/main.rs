@@ -1,4 +1,5 @@
-//! `just load`: requests at a node, each figure beside a floor measured in the same run.
+//! `just load`: requests at a node, each figure beside a floor measured in the same run. `cargo test`
+//! tries all of it on a small scale.
 
 // Benches may stop at the first surprise; what they share with the tests they do not use all of.
 #![allow(
@@ -43,25 +44,27 @@ mod static_server;
 mod support;
 mod sweep;
 mod target;
+mod tests;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Args, What};
+use args::{CommandLine, What};
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(static_server::ARGUMENT) {
-        static_server::serve(Path::new(&arguments.next().expect("a file")));
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [what, file] = arguments.as_slice()
+        && what == static_server::ARGUMENT
+    {
+        static_server::serve(Path::new(file));
         return ExitCode::SUCCESS;
     }
-    let args = Args::parse();
-    client::check();
-    process::check();
-    repetitions::check();
-    report::check();
+    if !arguments.iter().any(|argument| argument == args::BENCH) {
+        return tests::run();
+    }
+    let args = CommandLine::parse();
     match args.what {
         None => return run::run(&args.run),
         Some(What::Figures(args)) => sweep::run(&args),

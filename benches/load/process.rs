@@ -129,8 +129,7 @@ pub fn disk(folder: &Path) -> Disk {
     disk
 }
 
-/// See `client::check`.
-pub fn check() {
+pub fn test() {
     let mut threads = Threads::default();
     for (thread, nanos) in [("1", 5), ("2", 1), ("1", 9), ("2", 1), ("1", 3)] {
         threads.saw(thread.to_owned(), nanos);

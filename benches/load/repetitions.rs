@@ -17,13 +17,12 @@ use super::target::Target;
 pub struct Settings {
     pub load: Load,
     pub repetitions: u32,
+    /// For how long, in seconds, lookups go on before they are measured.
+    pub warm_up: f64,
     /// Certificates of each user, where that is known.
     pub certs: u64,
     pub kind: KeyKind,
 }
-
-/// For how long, in seconds, lookups go on before they are measured.
-const WARMING: f64 = 8.0;
 
 /// One repetition.
 struct One {
@@ -56,10 +55,10 @@ pub fn measure(target: &mut Target, scenario: Scenario, settings: Settings) -> R
         // is asked here.
         let warming = Load {
             rate: None,
-            seconds: WARMING,
+            seconds: settings.warm_up,
             ..settings.load
         };
-        let script = script(target, scenario, WARMING);
+        let script = script(target, scenario, settings.warm_up);
         measure::run(&target.address, &script, warming);
     }
     let mut all = Vec::new();
@@ -167,8 +166,7 @@ fn row(target: &Target, scenario: Scenario, settings: Settings, floor: &Floor, a
     }
 }
 
-/// See `client::check`.
-pub fn check() {
+pub fn test() {
     let mut one = One {
         measured: Measured::new(),
         floor: Reading {

@@ -202,8 +202,7 @@ pub fn compare(rows: &[Row], baseline: &[Row]) -> Vec<String> {
     moved
 }
 
-/// See `client::check`.
-pub fn check() {
+pub fn test() {
     assert_eq!(Spread::of(&[]), None);
     let spread = |values: &[f64]| Spread::of(values).unwrap();
     assert!((spread(&[3.0, 1.0, 2.0]).median - 2.0).abs() < 1e-9);

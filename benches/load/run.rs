@@ -32,6 +32,9 @@ pub struct Args {
     /// Repetitions, each with its floor beside it
     #[arg(long, default_value_t = 7)]
     repetitions: u32,
+    /// Seconds of lookups before they are measured
+    #[arg(long, default_value_t = 8.0)]
+    warm_up: f64,
     /// Users in the log
     #[arg(long, default_value_t = 10_000)]
     users: u64,
@@ -66,6 +69,7 @@ pub fn run(args: &Args) -> ExitCode {
             rate: args.rate,
         },
         repetitions: args.repetitions.max(1),
+        warm_up: args.warm_up,
         certs: args.certs,
         kind: args.client_key,
     };

@@ -40,6 +40,9 @@ pub struct Args {
     /// Repetitions, each with its floor beside it
     #[arg(long, default_value_t = 7)]
     repetitions: u32,
+    /// Seconds of lookups before they are measured
+    #[arg(long, default_value_t = 8.0)]
+    warm_up: f64,
     /// The keys of clients
     #[arg(long, value_enum, default_value = "p256")]
     client_key: KeyKind,
@@ -109,6 +112,7 @@ fn measure_size(args: &Args, folder: &Path, size: f64, clients: &[u64]) -> Vec<R
                 rate: None,
             },
             repetitions: args.repetitions.max(1),
+            warm_up: args.warm_up,
             certs: args.certs,
             kind: args.client_key,
         };
