@@ -1,6 +1,6 @@
 //! A node: its start and its stop.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl Node {
             .transpose()?;
         let address = config.listen.address;
         let listening = |error| NodeError::Listen { address, error };
-        let listener = TcpListener::bind(address).map_err(listening)?;
+        let listener = http::listen(address).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
 
         // 2. The data directory, for this process alone, and the store in it.

@@ -1,7 +1,7 @@
 //! One client: one connection that is kept, and as little work as possible for each request, since
 //! it shares the processor with what it measures.
 
-use std::fmt::Arguments;
+use std::fmt::{self, Arguments, Display, Formatter};
 use std::io::{self, Write as _};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -61,6 +61,13 @@ impl Request {
 pub struct Answer<'a> {
     pub status: u16,
     pub body: &'a [u8],
+}
+
+impl Display for Answer<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let body = self.body.get(..200).unwrap_or(self.body);
+        write!(formatter, "{} {}", self.status, body.escape_ascii())
+    }
 }
 
 /// A connection.

@@ -25,6 +25,8 @@ pub struct Load {
 pub struct Measured {
     pub requests: u64,
     pub errors: u64,
+    /// What the first of them was.
+    pub first_error: Option<String>,
     pub seconds: f64,
     /// What the clients took of the processor.
     pub cpu_seconds: f64,
@@ -37,6 +39,7 @@ impl Measured {
         Self {
             requests: 0,
             errors: 0,
+            first_error: None,
             seconds: 0.0,
             cpu_seconds: 0.0,
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
@@ -56,6 +59,9 @@ impl Measured {
     pub fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.errors += other.errors;
+        if self.first_error.is_none() {
+            self.first_error.clone_from(&other.first_error);
+        }
         self.seconds += other.seconds;
         self.cpu_seconds += other.cpu_seconds;
         self.latencies
@@ -63,11 +69,12 @@ impl Measured {
             .expect("both have the same bounds");
     }
 
-    fn count(&mut self, latency: Duration, is_good: bool) {
+    fn count(&mut self, latency: Duration, trouble: Option<String>) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.latencies.saturating_record(micros.max(1));
         self.requests += 1;
-        self.errors += u64::from(!is_good);
+        self.errors += u64::from(trouble.is_some());
+        self.first_error = self.first_error.take().or(trouble);
     }
 }
 
@@ -175,13 +182,16 @@ async fn one(mut connection: Connection, client: u64, shared: Arc<Shared>) {
         };
         let since = late_since.unwrap_or_else(Instant::now);
         let answered = connection.send(&request).await;
-        let is_good = answered.as_ref().is_ok_and(judge);
         let is_lost = answered.is_err();
+        let trouble = match answered {
+            Ok(answer) => (!judge(&answer)).then(|| answer.to_string()),
+            Err(error) => Some(format!("connection lost: {error}")),
+        };
         let mut measured = shared
             .measured
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        measured.count(since.elapsed(), is_good);
+        measured.count(since.elapsed(), trouble);
         if is_lost {
             break;
         }

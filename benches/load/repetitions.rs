@@ -138,6 +138,7 @@ fn row(target: &Target, scenario: Scenario, settings: Settings, floor: &Floor, a
         client_key: settings.kind.name().to_owned(),
         requests: together.requests,
         errors: together.errors,
+        first_error: together.first_error.clone(),
         per_second: per_second.median,
         per_second_range: per_second.range,
         p50: together.millis(0.5),

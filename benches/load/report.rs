@@ -18,6 +18,8 @@ pub struct Row {
     pub client_key: String,
     pub requests: u64,
     pub errors: u64,
+    /// What the first of them was.
+    pub first_error: Option<String>,
     /// Median of the repetitions, and the least and the most.
     pub per_second: f64,
     pub per_second_range: (f64, f64),
@@ -62,6 +64,7 @@ impl Default for Row {
             client_key: "p256".to_owned(),
             requests: 0,
             errors: 0,
+            first_error: None,
             per_second: 0.0,
             per_second_range: (0.0, 0.0),
             p50: 0.0,
@@ -154,6 +157,9 @@ pub fn line(row: &Row) -> String {
     }
     if row.is_per_core {
         text.push_str(", node's core");
+    }
+    if let Some(error) = &row.first_error {
+        let _ = write!(text, "\n  first error: {error}");
     }
     text
 }

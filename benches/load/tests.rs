@@ -12,7 +12,7 @@ use super::node::{self, Node};
 use super::{client, process, repetitions, report};
 
 pub fn run() -> ExitCode {
-    let tests: [(&str, fn()); 11] = [
+    let tests: [(&str, fn()); 12] = [
         ("client", client::test),
         ("process", process::test),
         ("repetitions", repetitions::test),
@@ -24,6 +24,7 @@ pub fn run() -> ExitCode {
         ),
         ("what_has_moved_is_said", what_has_moved_is_said),
         ("a_running_node_is_measured", a_running_node_is_measured),
+        ("an_error_is_counted_and_told", an_error_is_counted_and_told),
         ("figures_are_drawn", figures_are_drawn),
         ("churn_says_what_remains", churn_says_what_remains),
         ("starts_are_timed", starts_are_timed),
@@ -160,6 +161,16 @@ fn a_running_node_is_measured() {
         assert_sound(&row);
         assert!(row["rss_mib"].as_f64().unwrap() > 1.0, "{row}");
     }
+}
+
+fn an_error_is_counted_and_told() {
+    let place = node::place(None);
+    std::fs::write(place.path("config.toml"), "key_packages.per_client = 1\n").unwrap();
+    let node = Node::start(&place);
+    let url = format!("http://{}", node.address);
+    let said = said(&load(&[&["publish", "--node", &url], &LITTLE[..]].concat()));
+    assert!(said.contains("\n  first error: 4"), "{said}");
+    assert!(said.contains("P2CORE_"), "{said}");
 }
 
 fn figures_are_drawn() {

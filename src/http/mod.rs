@@ -19,6 +19,9 @@ mod sessions;
 mod timestamp;
 mod user_certs;
 
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
 use actix::Addr;
 use actix_web::dev::Server;
 use actix_web::http::Method;
@@ -35,6 +38,7 @@ use antiphon_actors::key_package_pool::KeyPackagePool;
 use antiphon_actors::storage::Storage;
 use antiphon_actors::workers::Workers;
 use antiphon_protocol::Domain;
+use tokio::net::TcpSocket;
 
 use error::ApiError;
 use readers::Readers;
@@ -70,6 +74,10 @@ pub struct Doors {
 
 /// How long a stopping node waits for requests in flight, in seconds.
 const SHUTDOWN_SECONDS: u64 = 15;
+
+/// How many connections may wait to be accepted. The next client tries again after a second, so that
+/// the 128 that Rust asks for are few where many come back at once.
+const BACKLOG: u32 = 4096;
 
 /// Everything that can be asked over HTTP.
 fn routes(service: &mut ServiceConfig) {
@@ -172,12 +180,24 @@ async fn not_found(_: HttpRequest) -> HttpResponse {
     ApiError::NotFound.error_response()
 }
 
+/// Binds `address`. Called on a runtime.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // So that a node can be started again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
 /// Builds a server on `listener`; it runs once it is awaited.
 pub fn server(
-    listener: std::net::TcpListener,
+    listener: TcpListener,
     tls: Option<rustls::ServerConfig>,
     doors: Doors,
-) -> std::io::Result<Server> {
+) -> io::Result<Server> {
     let doors = web::Data::new(doors);
     let server = HttpServer::new(move || {
         // Called once on each worker.

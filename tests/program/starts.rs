@@ -1,10 +1,11 @@
 //! Starts that must be refused, starts that must recover, and the stop.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -200,4 +201,27 @@ async fn no_line_of_the_log_has_a_secret() {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
     assert!(program.id() > 0);
+}
+
+/// Where a network was away, all come back at once.
+#[test]
+fn a_crowd_finds_room_before_anybody_is_let_in() {
+    let place = Place::new();
+    let program = place.start();
+    let address = program.api.base.strip_prefix("http://").unwrap();
+    let address = address.parse().unwrap();
+    // It lets nobody in, and the system lets them wait.
+    program.send("-STOP");
+    let arrive = |_| {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+        stream.write_all(b"GET /p2core/key/server HTTP/1.0\r\n\r\n")?;
+        Ok(stream)
+    };
+    let crowd: io::Result<Vec<_>> = (0..300).map(arrive).collect();
+    program.send("-CONT");
+    for mut stream in crowd.unwrap() {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    }
 }
