@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::applier::{COMMITS, Database};
 use super::mark::{Mark, MarkFile};
-use super::open::{configuration, open_when_closed, sync_all_files, wait_until_closed};
+use super::open::{open_when_closed, sync_all_files, wait_until_closed};
 use super::recovery::{NAME, NoMark, prepare};
 use super::shield::{Trouble, let_go, shielded};
 use super::{OpenError, Storage, sync_directory};
@@ -78,9 +78,8 @@ fn copy(database: &Database, old: &Path, new: &Path, cache_mib: u64) -> Result<u
         reason: trouble.to_string(),
     };
     remove(new).map_err(at)?;
-    let config = configuration(new, cache_mib);
     let copied = shielded(|| {
-        let copy = open_when_closed(&config)?;
+        let copy = open_when_closed(new, cache_mib)?;
         let digest = copy_records(&database.db, &copy)?;
         let counter = copy.open_tree("mark")?;
         for key in [NAME, COMMITS] {
@@ -94,7 +93,7 @@ fn copy(database: &Database, old: &Path, new: &Path, cache_mib: u64) -> Result<u
     let (records, digest) = copied.map_err(damaged)?;
     // Opened once more, sled writes down what its log adds up to.
     wait_until_closed(&new.join("db")).map_err(at)?;
-    let again = shielded(|| digest_of(&*open_when_closed(&config)?)).map_err(damaged)?;
+    let again = shielded(|| digest_of(&*open_when_closed(new, cache_mib)?)).map_err(damaged)?;
     wait_until_closed(&new.join("db")).map_err(at)?;
     if again != (records, digest) {
         return Err(OpenError::Damaged {

@@ -4,10 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use antiphon_protocol::Domain;
 
-use super::files::lock_soon;
+use super::files::lock_within;
 use super::{create_private, sync_directory, write_durably};
 
 /// The format of the data directory that this program writes.
@@ -16,8 +17,8 @@ use super::{create_private, sync_directory, write_durably};
 /// runs. 5: with a journal before the database.
 pub const FORMAT: u32 = 5;
 
-/// How often the lock is tried, 10 ms apart.
-const LOCK_ATTEMPTS: u32 = 30;
+/// How long the lock is waited for.
+const LOCK_LIMIT: Duration = Duration::from_millis(300);
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -192,7 +193,7 @@ impl DataDir {
             .open(path.join("lock"))
             .map_err(at)?;
         // Somebody who is just ending, or starting another program, lets go in a moment.
-        if lock_soon(&lock, LOCK_ATTEMPTS).map_err(at)? {
+        if lock_within(&lock, LOCK_LIMIT).map_err(at)? {
             return Ok(Self {
                 path: path.to_owned(),
                 format: None,

@@ -77,7 +77,7 @@ fn check(
         return Err(damaged(format!("its file is damaged near byte {byte}")));
     }
     if mark.closed_at.is_none() {
-        log.settle().map_err(at)?;
+        log.make_durable().map_err(at)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -51,24 +52,25 @@ pub fn fill_durably<E: From<io::Error>>(
     Ok(())
 }
 
-/// Tries something that others are just about to make possible up to `times` times, 10 ms apart:
-/// neither sled's end nor another process' is an event that can be waited for within a limit.
-pub(super) fn try_again<T>(times: u32, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-    for _ in 1..times {
-        match attempt() {
-            None => thread::sleep(Duration::from_millis(10)),
-            done => return done,
-        }
+/// Takes the lock of a file that somebody may be just letting go of; whether that came about within a
+/// limit.
+pub(super) fn lock_within(file: &File, limit: Duration) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => return Ok(true),
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error),
     }
-    attempt()
-}
-
-/// Takes the lock of a file that somebody may be just letting go of; whether that came about.
-pub(super) fn lock_soon(file: &File, times: u32) -> io::Result<bool> {
-    let locked = try_again(times, || match file.try_lock() {
-        Err(TryLockError::WouldBlock) => None,
-        Err(TryLockError::Error(error)) => Some(Err(error)),
-        Ok(()) => Some(Ok(true)),
-    });
-    locked.unwrap_or(Ok(false))
+    // The system waits without a limit, so it is asked on another thread. Where that takes too long, the
+    // lock is given back as soon as it comes: nobody has the file open any more.
+    let waiting = file.try_clone()?;
+    let (locked, outcome) = mpsc::channel();
+    thread::Builder::new().spawn(move || {
+        let outcome = waiting.lock();
+        // The caller may close the file at once, and the lock must go with it.
+        drop(waiting);
+        locked.send(outcome)
+    })?;
+    outcome
+        .recv_timeout(limit)
+        .map_or(Ok(false), |locked| locked.map(|()| true))
 }

@@ -11,7 +11,7 @@
 //! commit that is settled (decision 20), with readable messages of the same segment behind it, which
 //! nobody could have written without writing that place first.
 
-mod format;
+pub(super) mod format;
 
 use std::fs::{self, File};
 use std::io;
@@ -103,7 +103,7 @@ impl LogFile {
     }
 
     /// Makes what can be read durable, and has sled begin with the last segment of it.
-    pub(super) fn settle(&self) -> io::Result<()> {
+    pub(super) fn make_durable(&self) -> io::Result<()> {
         let file = File::options().read(true).write(true).open(&self.path)?;
         self.write_unsettled_again(&file)?;
         file.sync_data()?;

@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::committer::{Committer, Disk, Writer};
-use super::files::{lock_soon, try_again};
+use super::files::lock_within;
 use super::journal::Journal;
 use super::recovery::{NoMark, Prepared, prepare};
 use super::shield::let_go;
@@ -18,6 +19,9 @@ const MIB: u64 = 1024 * 1024;
 /// sled's cache takes about two and a half times the memory that it is given, and answers slower than
 /// what readers keep. So it is given one part of this many of what is allowed for caches.
 const SLEDS_PART: u64 = 8;
+
+/// How long sled may take to close its file.
+const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 
 /// The store could not be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -152,12 +156,6 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
     })
 }
 
-pub(super) fn configuration(database: &Path, cache_mib: u64) -> sled::Config {
-    sled::Config::new()
-        .path(database)
-        .cache_capacity(cache_mib.saturating_mul(MIB) / SLEDS_PART)
-}
-
 /// What was created must still have its name after a power cut.
 pub(super) fn sync_all_files(database: &Path) -> io::Result<()> {
     for entry in fs::read_dir(database)? {
@@ -172,24 +170,23 @@ pub(super) fn sync_all_files(database: &Path) -> io::Result<()> {
     database.parent().map_or(Ok(()), sync_directory)
 }
 
-/// sled closes on threads of its own, and holds its lock until they are done. That no other process
-/// has the store is what the lock on the data directory is for.
-pub(super) fn open_when_closed(config: &sled::Config) -> Result<sled::Db, sled::Error> {
-    let opened = try_again(200, || match config.open() {
-        Err(sled::Error::Io(error)) if is_locked(&error) => None,
-        opened => Some(opened),
-    });
-    opened.unwrap_or_else(|| config.open())
+/// Opens what sled has there, once it is closed. That no other process has the store is what the lock on
+/// the data directory is for.
+pub(super) fn open_when_closed(database: &Path, cache_mib: u64) -> Result<sled::Db, sled::Error> {
+    match wait_until_closed(&database.join("db")) {
+        // A new one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        waited => waited?,
+    }
+    sled::Config::new()
+        .path(database)
+        .cache_capacity(cache_mib.saturating_mul(MIB) / SLEDS_PART)
+        .open()
 }
 
-/// sled wraps the error of the lock in one of its own, as text.
-fn is_locked(error: &io::Error) -> bool {
-    error.to_string().contains("could not acquire lock")
-}
-
-/// Waits until sled has let go of its file.
+/// Waits until sled, which closes on threads of its own, has let go of its file.
 pub(super) fn wait_until_closed(log_file: &Path) -> io::Result<()> {
-    if lock_soon(&File::open(log_file)?, 500)? {
+    if lock_within(&File::open(log_file)?, CLOSING_LIMIT)? {
         return Ok(());
     }
     Err(io::Error::other("sled does not close its file"))

@@ -9,7 +9,7 @@ use rand_core::{OsRng, RngCore as _};
 use super::applier::{COMMITS, Database, ENOUGH};
 use super::journal::{self, Frame};
 use super::mark::{Mark, MarkFile};
-use super::open::{configuration, open_when_closed, sync_all_files};
+use super::open::{open_when_closed, sync_all_files};
 use super::pending::size_of;
 use super::shield::{Trouble, let_go, shielded};
 use super::{OpenError, compact, create_private, examine};
@@ -106,9 +106,8 @@ fn open_database(
     cache_mib: u64,
     of_new: Option<&Mark>,
 ) -> Result<Database, OpenError> {
-    let config = configuration(path, cache_mib);
     let opened = shielded(|| {
-        let db = open_when_closed(&config)?;
+        let db = open_when_closed(path, cache_mib)?;
         let counter = db.open_tree("mark")?;
         if let Some(mark) = of_new {
             counter.insert(NAME, &mark.database)?;

@@ -3,7 +3,7 @@
 
 use crate::storage::applier::COMMITS;
 
-pub(super) const SEGMENT: u64 = 512 * 1024;
+pub(in crate::storage) const SEGMENT: u64 = 512 * 1024;
 pub(super) const SEGMENT_HEADER: usize = 20;
 /// Where less than this is left of a segment, no message begins.
 pub(super) const LONGEST_MESSAGE_HEADER: usize = 32;
@@ -15,14 +15,14 @@ const MASK: u64 = 0x7FFF_FFFF_FFFF_FFFF;
 
 /// The header of a segment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Header {
-    pub(super) lsn: u64,
+pub(in crate::storage) struct Header {
+    pub(in crate::storage) lsn: u64,
     /// Up to here the log was on disk when the segment was begun: −1 at the very beginning.
-    pub(super) stable: i64,
+    pub(in crate::storage) stable: i64,
 }
 
 impl Header {
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(in crate::storage) fn read(bytes: &[u8]) -> Option<Self> {
         let crc = u32::from_le_bytes(*bytes.first_chunk()?);
         let fields = bytes.get(4..SEGMENT_HEADER)?;
         let lsn = u64::from_le_bytes(*fields.first_chunk()?) ^ MASK;
@@ -32,7 +32,7 @@ impl Header {
     }
 
     /// The number of its segment.
-    pub(super) fn segment(self) -> u64 {
+    pub(in crate::storage) fn segment(self) -> u64 {
         self.lsn / SEGMENT
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::{Model, Text, copy, filled, key, read};
+use crate::storage::log_file::format::{self, Header};
 use crate::storage::mark::MarkFile;
 use crate::storage::open::wait_until_closed;
 use crate::storage::{OpenError, Space, Storage, WriteSet, examine, journal};
@@ -115,16 +116,13 @@ fn freed_by_an_open(database: &Path) -> Vec<usize> {
 /// The place of the segment in which the newest one's header says that the log was on disk.
 fn stable_segment(database: &Path) -> Option<usize> {
     let log = fs::read(database.join("db/db")).unwrap();
-    let lsn = |header: &[u8]| {
-        let hidden = u64::from_le_bytes(header.try_into().unwrap());
-        usize::try_from(hidden ^ 0x7FFF_FFFF_FFFF_FFFF).unwrap() / SEGMENT
-    };
     let headers = log
         .chunks(SEGMENT)
-        .map(|segment| (lsn(&segment[4..12]), lsn(&segment[12..20])));
+        .map(|segment| Header::read(segment).unwrap());
     let headers: Vec<_> = headers.collect();
-    let (_, stable) = headers.iter().max().unwrap();
-    headers.iter().position(|(number, _)| number == stable)
+    let newest = headers.iter().max_by_key(|header| header.lsn).unwrap();
+    let stable = u64::try_from(newest.stable).unwrap() / format::SEGMENT;
+    headers.iter().position(|header| header.segment() == stable)
 }
 
 /// Does everything that is done before sled opens a database that was not closed.
