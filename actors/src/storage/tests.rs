@@ -1,6 +1,7 @@
 //! The store against damage of its files, and snapshots against a model.
 
 mod interrupted;
+mod locks;
 
 use std::collections::BTreeMap;
 use std::fs;
