@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use antiphon_actors::clock::{Clock as _, ManualClock};
 use antiphon_protocol::Timestamp;
-use rand_core::{OsRng, RngCore as _};
 use reqwest::StatusCode;
 
 use crate::support::ClientKey;
 use crate::support::key_package::{DAY, draft, system_now};
 use crate::support::node::TestNode;
+use crate::support::random::Random;
 
 /// What a pool is, said plainly.
 #[derive(Default)]
@@ -43,18 +43,8 @@ impl Model {
 
 #[actix_web::test]
 async fn a_pool_is_what_a_plain_list_says() {
-    let seed = std::env::var("MODEL_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seed: u64 = seed.unwrap_or_else(|| OsRng.next_u64());
-    println!("MODEL_SEED={seed}");
-    let mut random = seed | 1;
-    let mut below = move |bound: u64| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        (random >> 11) % bound
-    };
+    let mut random = Random::from_environment("MODEL_SEED");
+    let mut below = |bound| random.below(bound);
     let clock = ManualClock::at(Timestamp::from_secs(system_now()));
     let settings = [
         ("key_packages.claims_per_minute", "0"),

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 
 use super::ledger::Ledger;
 use super::program::{Place, start_here};
-use super::random::Random;
 use super::workload;
 use crate::support::node::DOMAIN;
+use crate::support::random::Random;
 use crate::support::{Api, Session};
 
 /// Everything that is asked: a path below `/p2core`, and with whose token.

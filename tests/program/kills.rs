@@ -3,16 +3,10 @@
 //!
 //! `KILL_CYCLES` sets how often; the seed that is printed can be set with `KILL_SEED`.
 
-use rand_core::{OsRng, RngCore as _};
-
 use super::ledger::Ledger;
 use super::program::key_files;
-use super::random::Random;
 use super::workload;
-
-fn from_environment(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
+use crate::support::random::Random;
 
 /// How often one node is killed; then a new one takes its place, so that there is less to look
 /// through.
@@ -20,10 +14,8 @@ const KILLS_EACH: u64 = 25;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_killed() {
-    let cycles = from_environment("KILL_CYCLES").unwrap_or(200);
-    let seed = from_environment("KILL_SEED").unwrap_or_else(|| OsRng.next_u64());
-    println!("KILL_SEED={seed}");
-    let mut random = Random::new(seed);
+    let cycles = std::env::var("KILL_CYCLES").map_or(200, |cycles| cycles.parse().unwrap());
+    let mut random = Random::from_environment("KILL_SEED");
     let mut done = 0;
     while done < cycles {
         let kills = KILLS_EACH.min(cycles - done);

@@ -26,7 +26,6 @@ mod kills;
 mod ledger;
 mod power;
 mod program;
-mod random;
 mod starts;
 mod verify;
 mod workload;

@@ -17,10 +17,10 @@ use tempfile::TempDir;
 use super::disk::{Disk, Journal, interposer};
 use super::ledger::Ledger;
 use super::program::{Place, Program, start_here};
-use super::random::Random;
 use super::workload::{self, People};
 use crate::support::key_package::draft;
 use crate::support::node::DOMAIN;
+use crate::support::random::Random;
 use crate::support::{Api, ClientKey};
 
 /// A run of the program that was watched.

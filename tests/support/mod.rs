@@ -9,6 +9,7 @@ pub mod key_package;
 pub mod node;
 pub mod openssl;
 pub mod polyproto_keys;
+pub mod random;
 
 use std::sync::Once;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::random::Random;
+use crate::support::random::Random;
 
 /// The library, built once.
 pub fn interposer() -> &'static Path {
