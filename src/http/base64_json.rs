@@ -1,19 +1,17 @@
 //! Answers that are one Base64 text or an array of them, written in one go: Base64 has no character
 //! that JSON would escape.
 
-use actix_web::HttpResponse;
-use actix_web::http::header::ContentType;
 use antiphon_protocol::base64;
 
 /// A JSON string.
-pub(super) fn string(bytes: &[u8]) -> HttpResponse {
+pub(super) fn string(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(length(bytes));
     push(bytes, &mut text);
-    answer(text)
+    text
 }
 
 /// A JSON array of strings.
-pub(super) fn array(all: &[Vec<u8>]) -> HttpResponse {
+pub(super) fn array(all: &[Vec<u8>]) -> String {
     let lengths = all.iter().map(|bytes| length(bytes) + 1);
     let mut text = String::with_capacity(1 + lengths.sum::<usize>());
     text.push('[');
@@ -24,7 +22,7 @@ pub(super) fn array(all: &[Vec<u8>]) -> HttpResponse {
         push(bytes, &mut text);
     }
     text.push(']');
-    answer(text)
+    text
 }
 
 /// Of the Base64 of bytes between its quotes.
@@ -36,10 +34,4 @@ fn push(bytes: &[u8], text: &mut String) {
     text.push('"');
     base64::encode_into(bytes, text);
     text.push('"');
-}
-
-fn answer(text: String) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(ContentType::json())
-        .body(text)
 }

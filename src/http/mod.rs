@@ -6,6 +6,7 @@
 mod auth;
 mod base64_json;
 mod body;
+mod caching;
 mod error;
 mod foreign;
 mod identity;
@@ -205,6 +206,7 @@ pub fn server(
         App::new()
             .app_data(web::Data::clone(&doors))
             .app_data(web::Data::new(readers))
+            .wrap(caching::forbid())
             .wrap(from_fn(request_id::attach))
             .configure(routes)
     })

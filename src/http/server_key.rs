@@ -8,7 +8,7 @@ use antiphon_actors::key_manager::RotateServerKey;
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::readers::Readers;
-use super::{Doors, base64_json, body, timestamp};
+use super::{Doors, base64_json, body, caching, timestamp};
 
 /// `GET /p2core/key/server`: the ID-Cert in force now or at a second, in Base64.
 pub(super) async fn show(
@@ -17,9 +17,11 @@ pub(super) async fn show(
     doors: Data<Doors>,
     readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
-    let at = timestamp::requested(&request, payload, &doors).await?;
+    let requested = timestamp::requested(&request, payload, &doors).await?;
+    let at = requested.at;
     let cert = readers.certs.send(ServerCertInForce { at }).await??;
-    Ok(base64_json::string(&cert))
+    let body = base64_json::string(&cert.certs);
+    Ok(caching::answer(requested, cert.is_final, body))
 }
 
 /// `PUT /p2core/key/server`: a new key; the answer is its public half in PEM.

@@ -27,13 +27,22 @@ fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Valu
     Value::deserialize(deserializer).map(Some)
 }
 
+/// A question about a second, or about now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Requested {
+    /// The second; none for now.
+    pub(super) at: Option<Timestamp>,
+    /// Whether the URL alone says so.
+    pub(super) is_in_url: bool,
+}
+
 /// The timestamp in the query or in the JSON body, whatever the body's Content-Type; in both only
 /// if they agree.
 pub(super) async fn requested(
     request: &HttpRequest,
     payload: Payload,
     doors: &Doors,
-) -> Result<Option<Timestamp>, ApiError> {
+) -> Result<Requested, ApiError> {
     let body = body::read(request, payload, doors.body_bytes).await?;
     let in_body = if body.is_empty() {
         None
@@ -49,7 +58,10 @@ pub(super) async fn requested(
             let message = "The body and the query ask for different timestamps.".to_owned();
             Err(ApiError::BadRequest(message))
         }
-        (in_body, in_query) => Ok(in_body.or(in_query)),
+        (in_body, in_query) => Ok(Requested {
+            at: in_body.or(in_query),
+            is_in_url: in_body.is_none() || in_query.is_some(),
+        }),
     }
 }
 

@@ -8,7 +8,7 @@ use antiphon_protocol::UserId;
 
 use super::error::ApiError;
 use super::readers::Readers;
-use super::{Doors, base64_json, path, timestamp};
+use super::{Doors, base64_json, caching, path, timestamp};
 
 /// `GET /p2core/key/user/:user_id`: one ID-Cert per session in force now or at a second, in
 /// Base64.
@@ -20,11 +20,13 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
     let user = user.ok_or(ApiError::InvalidUserId)?;
-    let at = timestamp::requested(&request, payload, &doors).await?;
+    let requested = timestamp::requested(&request, payload, &doors).await?;
     let user = readers.users.send(FindUserId { user }).await??;
+    let at = requested.at;
     let certs = readers
         .certs
         .send(SessionCertsInForce { user, at })
         .await??;
-    Ok(base64_json::array(&certs))
+    let body = base64_json::array(&certs.certs);
+    Ok(caching::answer(requested, certs.is_final, body))
 }

@@ -15,6 +15,7 @@
 mod support;
 
 mod authorisation;
+mod caching;
 mod certificates;
 mod errors;
 mod foreign;

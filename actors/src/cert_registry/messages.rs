@@ -203,9 +203,19 @@ pub struct EndSession {
     pub rider: WriteSet,
 }
 
+/// What was in force at a second.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce<T> {
+    /// One certificate as DER, or more.
+    pub certs: T,
+    /// Whether the same question will have the same answer for ever. It will if the second is before
+    /// that of the newest entry: logging time never goes back, even if the clock does.
+    pub is_final: bool,
+}
+
 /// The server certificate in force now, or at `at`, as DER.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<u8>, RegistryError>")]
+#[rtype(result = "Result<InForce<Vec<u8>>, RegistryError>")]
 pub struct ServerCertInForce {
     /// The second asked for.
     pub at: Option<Timestamp>,
@@ -214,7 +224,7 @@ pub struct ServerCertInForce {
 /// The certificates of a user's sessions in force now, or at `at`, as DER, in the order in which
 /// the sessions were first seen.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<Vec<u8>>, RegistryError>")]
+#[rtype(result = "Result<InForce<Vec<Vec<u8>>>, RegistryError>")]
 pub struct SessionCertsInForce {
     /// Whose.
     pub user: Snowflake,

@@ -30,8 +30,8 @@ use antiphon_protocol::Timestamp;
 pub use error::RegistryError;
 pub use export::{ExportEnd, Exported, export};
 pub use messages::{
-    AppendServerCert, EndSession, Event, ListSessions, LiveCert, LiveCertOf, LiveSession, Logged,
-    NewestEntry, OpenSession, PresentCert, RenewSession, ServerCertInForce, ServerCertLife,
+    AppendServerCert, EndSession, Event, InForce, ListSessions, LiveCert, LiveCertOf, LiveSession,
+    Logged, NewestEntry, OpenSession, PresentCert, RenewSession, ServerCertInForce, ServerCertLife,
     ServerCerts, SessionCertsInForce, SessionLife, SessionRef, SessionRider, SignInWithCert,
     Standing,
 };

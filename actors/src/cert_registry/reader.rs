@@ -11,7 +11,8 @@ use super::server_timeline::ServerTimeline;
 use super::store::{Head, Store};
 use super::timelines::Timelines;
 use super::{
-    LiveCert, LiveCertOf, RegistryError, ServerCertInForce, SessionCertsInForce, SessionRef,
+    InForce, LiveCert, LiveCertOf, RegistryError, ServerCertInForce, SessionCertsInForce,
+    SessionRef,
 };
 use crate::clock::SharedClock;
 
@@ -43,6 +44,19 @@ impl Durable {
     }
 }
 
+/// What a lookup means.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// The second.
+    at: Timestamp,
+    /// The newest entry that it may see.
+    newest: u64,
+    /// Whether it asked for no second.
+    is_now: bool,
+    /// Whether all that will ever be logged up to that second can be seen.
+    is_final: bool,
+}
+
 /// The actor. See the module.
 #[derive(Debug, Clone)]
 pub struct CertReader {
@@ -57,8 +71,8 @@ impl CertReader {
     /// The certificates of a user's sessions in force now, in the order in which the sessions were
     /// first seen.
     pub fn live_certs(&self, user: Snowflake) -> Result<Vec<LiveCert>, RegistryError> {
-        let (now, newest) = self.resolve(None)?;
-        self.session_certs(user, now, newest, true)
+        let now = self.resolve(None)?;
+        self.session_certs(user, now)
     }
 
     /// The certificate of one session in force now.
@@ -67,8 +81,9 @@ impl CertReader {
         Ok(certs.into_iter().find(|cert| cert.session == session))
     }
 
-    /// The server's certificate in force at `at`.
-    fn server_cert(&self, at: Timestamp, newest: u64) -> Result<Option<Vec<u8>>, RegistryError> {
+    /// The server's certificate in force.
+    fn server_cert(&self, asked: Asked) -> Result<Option<Vec<u8>>, RegistryError> {
+        let Asked { at, newest, .. } = asked;
         let recent = match self.server.get() {
             Some(recent) => recent,
             None => match self.store.recent_server_certs(newest)? {
@@ -88,14 +103,9 @@ impl CertReader {
         }
     }
 
-    /// The certificates of a user's sessions in force at `at`, which is now if that was the question.
-    fn session_certs(
-        &self,
-        user: Snowflake,
-        at: Timestamp,
-        newest: u64,
-        is_now: bool,
-    ) -> Result<Vec<LiveCert>, RegistryError> {
+    /// The certificates of a user's sessions in force.
+    fn session_certs(&self, user: Snowflake, asked: Asked) -> Result<Vec<LiveCert>, RegistryError> {
+        let Asked { at, newest, .. } = asked;
         let kept = self.timelines.get(user);
         let is_kept = kept.is_some();
         let timeline = match kept {
@@ -123,7 +133,7 @@ impl CertReader {
             });
         }
         // What is in force now is asked for again; of the past, each second is another question.
-        if is_now && !has_all {
+        if asked.is_now && !has_all {
             let certs = certs.iter().map(|cert| (cert.sequence, &*cert.der));
             self.timelines.keep(user, told.with_certs(certs)?);
         } else if !is_kept {
@@ -132,16 +142,20 @@ impl CertReader {
         Ok(certs)
     }
 
-    /// The second that a lookup means, and the newest entry that it may see.
-    fn resolve(&self, at: Option<Timestamp>) -> Result<(Timestamp, u64), RegistryError> {
+    /// What a lookup means.
+    fn resolve(&self, at: Option<Timestamp>) -> Result<Asked, RegistryError> {
         let (newest, logged) = self.durable.newest();
         // Never before the newest entry.
         let now = self.clock.now().max(logged);
-        match at {
-            Some(at) if at > now.plus_secs(CLOCK_TOLERANCE) => Err(RegistryError::InFuture),
-            Some(at) => Ok((at.min(now), newest)),
-            None => Ok((now, newest)),
+        if at.is_some_and(|at| at > now.plus_secs(CLOCK_TOLERANCE)) {
+            return Err(RegistryError::InFuture);
         }
+        Ok(Asked {
+            at: at.map_or(now, |at| at.min(now)),
+            newest,
+            is_now: at.is_none(),
+            is_final: at.is_some_and(|at| at < logged),
+        })
     }
 }
 
@@ -150,23 +164,28 @@ impl Actor for CertReader {
 }
 
 impl Handler<ServerCertInForce> for CertReader {
-    type Result = Result<Vec<u8>, RegistryError>;
+    type Result = Result<InForce<Vec<u8>>, RegistryError>;
 
     fn handle(&mut self, message: ServerCertInForce, _: &mut Context<Self>) -> Self::Result {
-        let (at, newest) = self.resolve(message.at)?;
-        self.server_cert(at, newest)?
-            .ok_or(RegistryError::NoneInForce)
+        let asked = self.resolve(message.at)?;
+        let cert = self.server_cert(asked)?;
+        Ok(InForce {
+            certs: cert.ok_or(RegistryError::NoneInForce)?,
+            is_final: asked.is_final,
+        })
     }
 }
 
 impl Handler<SessionCertsInForce> for CertReader {
-    type Result = Result<Vec<Vec<u8>>, RegistryError>;
+    type Result = Result<InForce<Vec<Vec<u8>>>, RegistryError>;
 
     fn handle(&mut self, message: SessionCertsInForce, _: &mut Context<Self>) -> Self::Result {
-        let (at, newest) = self.resolve(message.at)?;
-        let is_now = message.at.is_none();
-        let certs = self.session_certs(message.user, at, newest, is_now)?;
-        Ok(certs.into_iter().map(|cert| cert.der).collect())
+        let asked = self.resolve(message.at)?;
+        let certs = self.session_certs(message.user, asked)?;
+        Ok(InForce {
+            certs: certs.into_iter().map(|cert| cert.der).collect(),
+            is_final: asked.is_final,
+        })
     }
 }
 

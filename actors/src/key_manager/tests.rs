@@ -116,7 +116,7 @@ impl Running {
             .await
             .unwrap()
             .unwrap();
-        cert.verify(&ServerCert::from_der(&server).unwrap())
+        cert.verify(&ServerCert::from_der(&server.certs).unwrap())
             .unwrap();
     }
 

@@ -184,19 +184,25 @@ async fn compare(
         let server = reader.send(ServerCertInForce { at }).await.unwrap();
         let is_future = second.is_some_and(|second| second > now + 60);
         let meant = second.unwrap_or(now).min(now);
+        let newest = model.log.last().map_or(0, |(at, _)| *at);
+        let is_final = second.is_some_and(|second| second < newest);
         for user in [1, 2] {
             let user = Snowflake::from_u64(user);
             let certs = reader.send(SessionCertsInForce { user, at }).await.unwrap();
             if is_future {
                 assert_eq!(certs, Err(RegistryError::InFuture));
             } else {
-                assert_eq!(certs.unwrap(), model.user_at(user, meant), "at {second:?}");
+                let certs = certs.unwrap();
+                assert_eq!(certs.certs, model.user_at(user, meant), "at {second:?}");
+                assert_eq!(certs.is_final, is_final, "at {second:?}");
             }
         }
         if is_future {
             assert_eq!(server, Err(RegistryError::InFuture));
         } else {
-            let expected = model.server_at(meant).ok_or(RegistryError::NoneInForce);
+            let expected = model.server_at(meant);
+            let expected = expected.map(|certs| InForce { certs, is_final });
+            let expected = expected.ok_or(RegistryError::NoneInForce);
             assert_eq!(server, expected, "at {second:?}");
         }
     }
