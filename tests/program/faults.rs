@@ -68,6 +68,78 @@ async fn a_disk_that_fails_costs_nothing_that_was_acknowledged() {
     assert!(times("refused writes and a read") < 5, "{outcomes:?}");
 }
 
+/// Faults at these changes, counted from the start: while an idle node registers somebody, while it
+/// stops, and after it has stopped.
+const FIRST_OF_STOP: u32 = 24;
+const LAST_OF_STOP: u32 = 86;
+
+/// A stop puts into the database what only the journal has, and has sled write down what its log adds
+/// up to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_while_a_node_stops_costs_nothing_either() {
+    let mut outcomes = Vec::new();
+    for (errno, count, first) in [
+        (EIO, 1, FIRST_OF_STOP + 1),
+        (ENOSPC, u32::MAX, FIRST_OF_STOP),
+    ] {
+        let place = workload::place();
+        place.start().kill();
+        let mut users = Vec::new();
+        for at in (first..LAST_OF_STOP).step_by(2) {
+            let fault = format!("{at}:{errno}:{count}");
+            outcomes.push(match start(&place, &fault) {
+                Err(log) => {
+                    assert!(!log.contains("backup"), "{fault}: {log}");
+                    "did not start"
+                }
+                Ok(program) => {
+                    let user = format!("user{at}");
+                    if register(&program, &user).await {
+                        users.push(user);
+                    }
+                    stop(&place, program)
+                }
+            });
+            let program = place.start();
+            for user in &users {
+                let certs = program.api.user_certs(&program.api.fid(user), None).await;
+                assert!(certs.is_empty(), "{fault}");
+            }
+            assert_eq!(stop(&place, program), "closed well", "after {fault}");
+        }
+        place.ok(&["--domain", "a.example", "verify"]);
+    }
+    println!("{outcomes:?}");
+    let times = |outcome| outcomes.iter().filter(|one| **one == outcome).count();
+    assert!(times("closed badly") > 15, "{outcomes:?}");
+    assert!(times("closed well") > 2, "{outcomes:?}");
+}
+
+/// Whether that was acknowledged.
+async fn register(program: &Program, user: &str) -> bool {
+    let body = json!({ "username": user, "password": PASSWORD });
+    program.api.post("/identity", &body).await.status() == 201
+}
+
+/// Stops a node; returns what it says of how that went.
+fn stop(place: &Place, mut program: Program) -> &'static str {
+    program.send("-TERM");
+    let code = program.wait();
+    let log = place.log();
+    assert_eq!(code, Some(0), "{log}");
+    let is_ours = |line: &str| line.contains("panicked") && !line.contains("/sled-");
+    assert!(!log.lines().any(is_ours), "{log}");
+    // A disk that refuses something has lost nothing yet.
+    assert!(!log.contains("backup"), "{log}");
+    if log.contains("did not close well") || log.contains("was not closed well") {
+        "closed badly"
+    } else if log.contains("the disk failed") {
+        "refused a write"
+    } else {
+        "closed well"
+    }
+}
+
 fn start(place: &Place, fault: &str) -> Result<Program, String> {
     place.try_start_with(&[
         ("LD_PRELOAD", interposer()),

@@ -4,6 +4,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use antiphon::config::{Config, Sources};
 use antiphon::node::{Node, NodeError};
@@ -12,6 +15,9 @@ use tempfile::TempDir;
 
 use crate::support::Api;
 use crate::support::node::DOMAIN;
+
+/// A program that has not ended by then will not.
+const LONGEST_STOP: Duration = Duration::from_mins(1);
 
 /// A folder in which the program runs; without a configuration file at first.
 pub struct Place {
@@ -163,9 +169,20 @@ impl Program {
         assert!(sent.success());
     }
 
-    /// Waits for the end; returns the exit code.
+    /// Waits for the end; returns the exit code, none of one that is killed because it takes a minute.
     pub fn wait(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        let id = self.child.id().to_string();
+        let (alive, ended) = mpsc::channel::<()>();
+        let guard = thread::spawn(move || {
+            if ended.recv_timeout(LONGEST_STOP) == Err(RecvTimeoutError::Timeout) {
+                let killed = Command::new("kill").args(["-9", &id]).status();
+                assert!(killed.unwrap().success());
+            }
+        });
+        let status = self.child.wait().unwrap();
+        drop(alive);
+        guard.join().unwrap();
+        status.code()
     }
 }
 

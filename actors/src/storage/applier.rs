@@ -18,6 +18,7 @@ use super::committer::note_failure;
 use super::pending::{Changes, Pending};
 use super::shield::{Trouble, shielded};
 use super::snapshot::Past;
+use super::watchdog::Watchdog;
 
 /// How long commits are gathered.
 const PERIOD: Duration = Duration::from_millis(20);
@@ -124,6 +125,8 @@ impl Drop for Ended {
 /// The database, as whoever writes to it has it.
 #[derive(Debug)]
 pub(super) struct Database {
+    // Dropped before the handles.
+    pub(super) _watchdog: Watchdog,
     pub(super) db: sled::Db,
     /// The tree beside the records that counts the commits.
     pub(super) counter: sled::Tree,
@@ -156,8 +159,7 @@ impl Database {
 
     /// Makes everything that was applied durable: written and fsync'ed.
     pub(super) fn sync(&self) -> io::Result<()> {
-        let flushed = shielded(|| self.db.flush());
-        flushed.map_err(|trouble| io::Error::other(trouble.to_string()))?;
+        shielded(|| self.db.flush())?;
         // `flush` ends in `sync_file_range`, which leaves the data in the disk's cache.
         self.log_file.sync_data()
     }

@@ -17,7 +17,6 @@ use super::mark::{Mark, MarkFile};
 use super::pending::{Changes, Pending, size_of};
 use super::shield::{Trouble, let_go};
 use super::snapshot::Past;
-use super::watchdog::watch;
 use super::{StorageError, WriteSet};
 
 type Done = oneshot::Sender<Result<(), StorageError>>;
@@ -92,10 +91,8 @@ impl Committer {
     pub(super) fn start(disk: Disk) -> io::Result<Self> {
         let (orders, waiting) = mpsc::channel();
         let (batches, written) = mpsc::channel();
-        let (alive, ended) = mpsc::channel::<()>();
         let pending = Arc::clone(&disk.pending);
         let has_failed = Arc::new(AtomicBool::new(false));
-        let counter = disk.database.counter.clone();
         let applier = Applier {
             database: disk.database,
             pending: disk.pending,
@@ -112,13 +109,7 @@ impl Committer {
         let threads = vec![
             thread("committer").spawn(committer)?,
             thread("applier").spawn(move || {
-                let database = applier.run(&written);
-                drop(alive);
-                let_go(database);
-            })?,
-            thread("watchdog").spawn(move || {
-                watch(&counter, &ended);
-                let_go(counter);
+                let_go(applier.run(&written));
             })?,
         ];
         Ok(Self {
@@ -146,7 +137,7 @@ impl Committer {
 
     /// What a failed read means: a disk that refuses to be read is not written to any more, either.
     pub(super) fn unreadable(&self, trouble: &Trouble) -> StorageError {
-        if trouble.is_io {
+        if matches!(trouble, Trouble::Io(_)) {
             self.fail(&trouble.to_string());
             StorageError::WritesRefused
         } else {

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::applier::{COMMITS, Database};
 use super::mark::{Mark, MarkFile};
 use super::open::{open_when_closed, sync_all_files, wait_until_closed};
-use super::recovery::{NAME, NoMark, prepare};
-use super::shield::{Trouble, let_go, shielded};
+use super::recovery::{NAME, NoMark, prepare, refused};
+use super::shield::{let_go, shielded};
 use super::{OpenError, Storage, sync_directory};
 
 /// How many records are copied in one batch.
@@ -73,10 +73,7 @@ fn copy(database: &Database, old: &Path, new: &Path, cache_mib: u64) -> Result<u
         path: new.to_owned(),
         error,
     };
-    let damaged = |trouble: Trouble| OpenError::Damaged {
-        path: old.to_owned(),
-        reason: trouble.to_string(),
-    };
+    let refused = |trouble| refused(old, trouble);
     remove(new).map_err(at)?;
     let copied = shielded(|| {
         let copy = open_when_closed(new, cache_mib)?;
@@ -90,10 +87,10 @@ fn copy(database: &Database, old: &Path, new: &Path, cache_mib: u64) -> Result<u
         copy.flush()?;
         Ok(digest)
     });
-    let (records, digest) = copied.map_err(damaged)?;
+    let (records, digest) = copied.map_err(refused)?;
     // Opened once more, sled writes down what its log adds up to.
     wait_until_closed(&new.join("db")).map_err(at)?;
-    let again = shielded(|| digest_of(&*open_when_closed(new, cache_mib)?)).map_err(damaged)?;
+    let again = shielded(|| digest_of(&*open_when_closed(new, cache_mib)?)).map_err(refused)?;
     wait_until_closed(&new.join("db")).map_err(at)?;
     if again != (records, digest) {
         return Err(OpenError::Damaged {

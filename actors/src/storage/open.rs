@@ -34,6 +34,14 @@ pub enum OpenError {
         /// What.
         reason: String,
     },
+    /// The disk refuses to be read or written.
+    #[error("the disk refuses the database in {}: {error}; make room or mend it, then try again", path.display())]
+    Disk {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        error: io::Error,
+    },
     /// It lacks writes that were acknowledged.
     #[error(
         "the database in {} has lost writes that were acknowledged: it ends at commit {found}, \

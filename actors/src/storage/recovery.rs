@@ -2,6 +2,7 @@
 //! that the mark speaks of.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use rand_core::{OsRng, RngCore as _};
@@ -12,6 +13,7 @@ use super::mark::{Mark, MarkFile};
 use super::open::{open_when_closed, sync_all_files};
 use super::pending::size_of;
 use super::shield::{Trouble, let_go, shielded};
+use super::watchdog::Watchdog;
 use super::{OpenError, compact, create_private, examine};
 
 /// Where the database's name for itself stands, beside the counter.
@@ -109,28 +111,43 @@ fn open_database(
     let opened = shielded(|| {
         let db = open_when_closed(path, cache_mib)?;
         let counter = db.open_tree("mark")?;
-        if let Some(mark) = of_new {
-            counter.insert(NAME, &mark.database)?;
-            counter.insert(COMMITS, &1_u64.to_be_bytes())?;
-            db.flush()?;
-        }
         Ok((db, counter))
     });
-    let (db, counter) = opened.map_err(|trouble| damaged(path, &trouble))?;
-    match File::open(path.join("db")) {
-        Ok(log_file) => Ok(Database {
+    let (db, counter) = opened.map_err(|trouble| refused(path, trouble))?;
+    let watched = Watchdog::start(counter.clone())
+        .and_then(|watchdog| Ok((watchdog, File::open(path.join("db"))?)));
+    let database = match watched {
+        Ok((watchdog, log_file)) => Database {
+            _watchdog: watchdog,
             db,
             counter,
             log_file,
-        }),
+        },
         Err(error) => {
             let_go((db, counter));
-            Err(OpenError::Io {
+            return Err(OpenError::Io {
                 path: path.to_owned(),
                 error,
-            })
+            });
+        }
+    };
+    match of_new.map_or(Ok(()), |mark| begin(&database, mark)) {
+        Ok(()) => Ok(database),
+        Err(trouble) => {
+            let_go(database);
+            Err(refused(path, trouble))
         }
     }
+}
+
+/// Gives a new database its name and its first commit.
+fn begin(database: &Database, mark: &Mark) -> Result<(), Trouble> {
+    shielded(|| {
+        database.counter.insert(NAME, &mark.database)?;
+        database.counter.insert(COMMITS, &1_u64.to_be_bytes())?;
+        database.db.flush()
+    })
+    .map(drop)
 }
 
 /// What a database says of itself.
@@ -161,13 +178,13 @@ fn complete(
     mark: &mut Mark,
     frames: Vec<Frame>,
 ) -> Result<(), OpenError> {
-    let damaged = |trouble: Trouble| damaged(path, &trouble);
+    let refused = |trouble| refused(path, trouble);
     let lost = |found, expected| OpenError::Lost {
         path: path.to_owned(),
         found,
         expected,
     };
-    let Found { name, commits } = Found::read(&database.counter).map_err(damaged)?;
+    let Found { name, commits } = Found::read(&database.counter).map_err(refused)?;
     if name != Some(mark.database) {
         return Err(OpenError::Foreign(path.to_owned()));
     }
@@ -176,7 +193,7 @@ fn complete(
     }
     let unsettled = unsettled(frames, commits);
     let unsettled = unsettled.map_err(|gap| lost(gap.found, gap.expected))?;
-    replay(database, &unsettled).map_err(damaged)?;
+    replay(database, &unsettled).map_err(refused)?;
     let commits = unsettled.last().map_or(commits, |frame| frame.number);
     if commits < mark.commits {
         return Err(lost(commits, mark.commits));
@@ -190,8 +207,8 @@ fn complete(
 /// journal has for it. It gets the name in the mark, which makes what is left in the journal nobody's.
 fn believe(directory: &Path, database: &Database, mark: &mut Mark) -> Result<(), OpenError> {
     let path = directory.join("db");
-    let damaged = |trouble: Trouble| damaged(&path, &trouble);
-    let Found { name, commits } = Found::read(&database.counter).map_err(damaged)?;
+    let refused = |trouble| refused(&path, trouble);
+    let Found { name, commits } = Found::read(&database.counter).map_err(refused)?;
     let frames = name.map_or(Ok(Vec::new()), |name| journal::read(directory, &name, 0));
     let frames = frames.map_err(|error| OpenError::Io {
         path: directory.to_owned(),
@@ -202,7 +219,7 @@ fn believe(directory: &Path, database: &Database, mark: &mut Mark) -> Result<(),
         tracing::warn!(commits, found, "the journal does not go with the database");
         Vec::new()
     });
-    replay(database, &unsettled).map_err(damaged)?;
+    replay(database, &unsettled).map_err(refused)?;
     let commits = unsettled.last().map_or(commits, |frame| frame.number);
     mark.commits = commits.max(1);
     let named = shielded(|| {
@@ -212,7 +229,7 @@ fn believe(directory: &Path, database: &Database, mark: &mut Mark) -> Result<(),
             .insert(COMMITS, &mark.commits.to_be_bytes())?;
         database.db.flush()
     });
-    named.map(drop).map_err(damaged)
+    named.map(drop).map_err(refused)
 }
 
 /// A database and a journal that do not go together.
@@ -261,17 +278,32 @@ fn replay(database: &Database, frames: &[Frame]) -> Result<(), Trouble> {
         since_sync += size_of(&frame.changes);
         if since_sync > ENOUGH {
             since_sync = 0;
-            database.sync().map_err(sled::Error::Io)?;
+            database.sync().map_err(Trouble::Io)?;
         }
     }
-    database.sync().map_err(sled::Error::Io)?;
-    Ok(())
+    database.sync().map_err(Trouble::Io)
 }
 
-fn damaged(path: &Path, trouble: &Trouble) -> OpenError {
-    OpenError::Damaged {
-        path: path.to_owned(),
-        reason: trouble.to_string(),
+/// What sled's refusal means: that the disk refuses something, or that the files are not what they were.
+pub(super) fn refused(path: &Path, trouble: Trouble) -> OpenError {
+    let path = path.to_owned();
+    match trouble {
+        // Those kinds are what sled itself says of files that it cannot make sense of.
+        Trouble::Io(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData
+                    | io::ErrorKind::InvalidInput
+                    | io::ErrorKind::Other
+                    | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            OpenError::Disk { path, error }
+        }
+        trouble => OpenError::Damaged {
+            path,
+            reason: trouble.to_string(),
+        },
     }
 }
 

@@ -1,28 +1,42 @@
 //! sled behind a shield: it asserts where its files are damaged, so its panics are errors, too.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What sled says against something.
 #[derive(Debug)]
-pub(super) struct Trouble {
-    text: String,
-    /// Whether the disk refused something, now or, for writes, earlier.
-    pub(super) is_io: bool,
+pub(super) enum Trouble {
+    /// The disk refused something, now or, for writes, earlier.
+    Io(io::Error),
+    /// Something else.
+    Other(String),
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
+        match self {
+            Self::Io(error) => error.fmt(formatter),
+            Self::Other(text) => formatter.write_str(text),
+        }
     }
 }
 
 impl From<sled::Error> for Trouble {
     fn from(error: sled::Error) -> Self {
-        Self {
-            text: error.to_string(),
-            is_io: matches!(error, sled::Error::Io(_)),
+        match error {
+            sled::Error::Io(error) => Self::Io(error),
+            error => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<Trouble> for io::Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Io(error) => error,
+            Trouble::Other(text) => Self::other(text),
         }
     }
 }
@@ -35,10 +49,7 @@ pub(super) fn shielded<T>(action: impl FnOnce() -> Result<T, sled::Error>) -> Re
     drop(entered);
     match done {
         Ok(done) => done.map_err(Trouble::from),
-        Err(_) => Err(Trouble {
-            text: "sled gave up".to_owned(),
-            is_io: false,
-        }),
+        Err(_) => Err(Trouble::Other("sled gave up".to_owned())),
     }
 }
 
