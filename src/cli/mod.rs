@@ -13,6 +13,7 @@ mod export;
 mod invite;
 mod key;
 mod offline;
+mod open_files;
 mod output;
 mod passphrase;
 mod restore;

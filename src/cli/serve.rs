@@ -7,13 +7,14 @@ use antiphon_actors::accounts::RegistrationMode;
 use antiphon_actors::clock::SystemClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{CliError, output};
+use super::{CliError, open_files, output};
 use crate::config::Config;
 use crate::logging;
 use crate::node::Node;
 
 pub(super) fn run(config: &Config) -> Result<ExitCode, CliError> {
     logging::start(&config.log)?;
+    open_files::allow_many();
     actix::System::new().block_on(serve(config))
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -39,6 +39,32 @@ fn memory_is_jemallocs() {
         .output();
     let said = String::from_utf8(version.unwrap().stderr).unwrap();
     assert!(said.contains("<jemalloc>"), "{said}");
+}
+
+/// Each connection is an open file, and shells and systemd allow few at first.
+#[test]
+fn a_node_has_as_many_open_files_as_it_may() {
+    let place = Place::new();
+    let mut node = Command::new("sh")
+        .args(["-c", r#"ulimit -Sn 64; exec "$0" "$@""#])
+        .arg(env!("CARGO_BIN_EXE_antiphon"))
+        .args(SERVE)
+        .current_dir(place.folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(node.stdout.take().unwrap());
+    let is_running = stdout.lines().any(|line| line.unwrap().contains("address"));
+    let limits = fs::read_to_string(format!("/proc/{}/limits", node.id())).unwrap();
+    node.kill().unwrap();
+    node.wait().unwrap();
+    assert!(is_running);
+    let limit = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let limit: Vec<_> = limit.unwrap().split_whitespace().collect();
+    assert_eq!(limit[0], limit[1], "{limits}");
+    assert_ne!(limit[0], "64", "{limits}");
 }
 
 #[test]
