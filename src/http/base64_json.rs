@@ -1,17 +1,19 @@
 //! Answers that are one Base64 text or an array of them, written in one go: Base64 has no character
 //! that JSON would escape.
 
+use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
 use antiphon_protocol::base64;
 
 /// A JSON string.
-pub(super) fn string(bytes: &[u8]) -> String {
+pub(super) fn string(bytes: &[u8]) -> HttpResponse {
     let mut text = String::with_capacity(length(bytes));
     push(bytes, &mut text);
-    text
+    answer(text)
 }
 
 /// A JSON array of strings.
-pub(super) fn array(all: &[Vec<u8>]) -> String {
+pub(super) fn array(all: &[Vec<u8>]) -> HttpResponse {
     let lengths = all.iter().map(|bytes| length(bytes) + 1);
     let mut text = String::with_capacity(1 + lengths.sum::<usize>());
     text.push('[');
@@ -22,7 +24,7 @@ pub(super) fn array(all: &[Vec<u8>]) -> String {
         push(bytes, &mut text);
     }
     text.push(']');
-    text
+    answer(text)
 }
 
 /// Of the Base64 of bytes between its quotes.
@@ -34,4 +36,10 @@ fn push(bytes: &[u8], text: &mut String) {
     text.push('"');
     base64::encode_into(bytes, text);
     text.push('"');
+}
+
+fn answer(text: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .body(text)
 }

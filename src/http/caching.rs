@@ -2,7 +2,7 @@
 //! of what a GET answers, also a KeyPackage that nobody may ever get again.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, ContentType, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::middleware::DefaultHeaders;
 
 use super::timestamp::Requested;
@@ -17,12 +17,15 @@ pub(super) fn forbid() -> DefaultHeaders {
     DefaultHeaders::new().add((CACHE_CONTROL, NEVER))
 }
 
-/// The answer to a lookup, as JSON. It may be kept if it is final; but caches know it by its URL, so
-/// not if the second is in the body.
-pub(super) fn answer(requested: Requested, is_final: bool, body: String) -> HttpResponse {
-    let mut answer = HttpResponse::Ok();
+/// The answer to a lookup, which may be kept if it is final; but caches know it by its URL, so not if the
+/// second is in the body.
+pub(super) fn allow(
+    requested: Requested,
+    is_final: bool,
+    mut answer: HttpResponse,
+) -> HttpResponse {
     if is_final && requested.is_in_url {
-        answer.insert_header((CACHE_CONTROL, FOR_EVER));
+        answer.headers_mut().insert(CACHE_CONTROL, FOR_EVER);
     }
-    answer.content_type(ContentType::json()).body(body)
+    answer
 }

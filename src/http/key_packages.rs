@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::http::header::ContentType;
 use actix_web::web::{Bytes, Data, Json, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use antiphon_actors::accounts::{Caller, FindUser, FindUserId};
@@ -129,9 +128,7 @@ pub(super) async fn claim(
         idempotency_key,
     };
     let packages = doors.key_packages.send(claim).await??;
-    Ok(HttpResponse::Ok()
-        .content_type(ContentType::json())
-        .body(base64_json::array(&packages)))
+    Ok(base64_json::array(&packages))
 }
 
 /// A user of this server: only they have pools.

@@ -20,8 +20,8 @@ pub(super) async fn show(
     let requested = timestamp::requested(&request, payload, &doors).await?;
     let at = requested.at;
     let cert = readers.certs.send(ServerCertInForce { at }).await??;
-    let body = base64_json::string(&cert.certs);
-    Ok(caching::answer(requested, cert.is_final, body))
+    let answer = base64_json::string(&cert.certs);
+    Ok(caching::allow(requested, cert.is_final, answer))
 }
 
 /// `PUT /p2core/key/server`: a new key; the answer is its public half in PEM.

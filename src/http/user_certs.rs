@@ -27,6 +27,6 @@ pub(super) async fn list(
         .certs
         .send(SessionCertsInForce { user, at })
         .await??;
-    let body = base64_json::array(&certs.certs);
-    Ok(caching::answer(requested, certs.is_final, body))
+    let answer = base64_json::array(&certs.certs);
+    Ok(caching::allow(requested, certs.is_final, answer))
 }
