@@ -138,16 +138,20 @@ impl Database {
     /// Puts changes into the database, and then the count of commits. Where that ends in between, the
     /// journal has them all, and they are put there again.
     pub(super) fn apply(&self, changes: &Changes, commits: u64) -> Result<(), Trouble> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key.as_slice(), value),
-                None => batch.remove(key.as_slice()),
-            }
-        }
+        self.put(changes)?;
+        self.count(commits)
+    }
+
+    /// Puts changes into the database, in the order of keys: in another, as in a batch of sled's, a page
+    /// comes to lie in several pieces.
+    pub(super) fn put(&self, changes: &Changes) -> Result<(), Trouble> {
         shielded(|| {
-            self.db.apply_batch(batch)?;
-            self.counter.insert(COMMITS, &commits.to_be_bytes())?;
+            for (key, value) in changes {
+                match value {
+                    Some(value) => self.db.insert(key.as_slice(), value)?,
+                    None => self.db.remove(key.as_slice())?,
+                };
+            }
             // A page that has grown or shrunk too much is split or merged by whoever comes to it
             // next. Were that a reader after a write has failed, sled would refuse it, too.
             for key in changes.keys() {
@@ -155,6 +159,11 @@ impl Database {
             }
             Ok(())
         })
+    }
+
+    /// Says in the database how many commits it has.
+    pub(super) fn count(&self, commits: u64) -> Result<(), Trouble> {
+        shielded(|| self.counter.insert(COMMITS, &commits.to_be_bytes())).map(drop)
     }
 
     /// Makes everything that was applied durable: written and fsync'ed.

@@ -16,9 +16,6 @@ use super::recovery::{NAME, NoMark, prepare, refused};
 use super::shield::{let_go, shielded};
 use super::{OpenError, Storage, sync_directory};
 
-/// How many records are copied in one batch.
-const AT_ONCE: usize = 1024;
-
 /// What became smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compacted {
@@ -148,16 +145,11 @@ fn size_of(database: &Path) -> io::Result<u64> {
 
 fn copy_records(from: &sled::Tree, to: &sled::Db) -> Result<(u64, [u8; 32]), sled::Error> {
     let mut digest = Digest::default();
-    let mut batch = sled::Batch::default();
-    for (found, number) in from.iter().zip(1_usize..) {
+    for found in from {
         let (key, value) = found?;
         digest.update(&key, &value);
-        batch.insert(key, value);
-        if number.is_multiple_of(AT_ONCE) {
-            to.apply_batch(std::mem::take(&mut batch))?;
-        }
+        to.insert(key, value)?;
     }
-    to.apply_batch(batch)?;
     Ok(digest.finish())
 }
 

@@ -16,9 +16,15 @@ pub(super) type Changes = BTreeMap<Vec<u8>, Option<IVec>>;
 
 /// About how many bytes changes have.
 pub(super) fn size_of(changes: &Changes) -> usize {
-    let sizes = changes.iter();
-    let sizes = sizes.map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len()));
-    sizes.sum()
+    changes
+        .iter()
+        .map(|(key, value)| size_of_one(key, value.as_ref()))
+        .sum()
+}
+
+/// About how many bytes a change has.
+pub(super) fn size_of_one(key: &[u8], value: Option<&IVec>) -> usize {
+    key.len() + value.map_or(0, |value| value.len())
 }
 
 /// See the module.

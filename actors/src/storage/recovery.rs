@@ -11,7 +11,7 @@ use super::applier::{COMMITS, Database, ENOUGH};
 use super::journal::{self, Frame};
 use super::mark::{Mark, MarkFile};
 use super::open::{open_when_closed, sync_all_files};
-use super::pending::size_of;
+use super::pending::{Changes, size_of_one};
 use super::shield::{Trouble, let_go, shielded};
 use super::watchdog::Watchdog;
 use super::{OpenError, compact, create_private, examine};
@@ -193,8 +193,8 @@ fn complete(
     }
     let unsettled = unsettled(frames, commits);
     let unsettled = unsettled.map_err(|gap| lost(gap.found, gap.expected))?;
-    replay(database, &unsettled).map_err(refused)?;
     let commits = unsettled.last().map_or(commits, |frame| frame.number);
+    replay(database, unsettled).map_err(refused)?;
     if commits < mark.commits {
         return Err(lost(commits, mark.commits));
     }
@@ -219,8 +219,8 @@ fn believe(directory: &Path, database: &Database, mark: &mut Mark) -> Result<(),
         tracing::warn!(commits, found, "the journal does not go with the database");
         Vec::new()
     });
-    replay(database, &unsettled).map_err(refused)?;
     let commits = unsettled.last().map_or(commits, |frame| frame.number);
+    replay(database, unsettled).map_err(refused)?;
     mark.commits = commits.max(1);
     let named = shielded(|| {
         database.counter.insert(NAME, &mark.database)?;
@@ -270,17 +270,23 @@ fn unsettled(mut frames: Vec<Frame>, commits: u64) -> Result<Vec<Frame>, Gap> {
     Ok(frames)
 }
 
-/// Puts commits into the database, all of them on disk there in the end.
-fn replay(database: &Database, frames: &[Frame]) -> Result<(), Trouble> {
-    let mut since_sync = 0;
-    for frame in frames {
-        database.apply(&frame.changes, frame.number)?;
-        since_sync += size_of(&frame.changes);
-        if since_sync > ENOUGH {
-            since_sync = 0;
+/// Puts commits into the database, all of them on disk there in the end. Of each key only the last
+/// value: a database that has them already is the same at each instant, wherever this ends.
+fn replay(database: &Database, frames: Vec<Frame>) -> Result<(), Trouble> {
+    let newest = frames.last().map(|frame| frame.number);
+    let all: Changes = frames.into_iter().flat_map(|frame| frame.changes).collect();
+    let (mut some, mut size) = (Changes::new(), 0);
+    for (key, value) in all {
+        size += size_of_one(&key, value.as_ref());
+        some.insert(key, value);
+        if size > ENOUGH {
+            size = 0;
+            database.put(&std::mem::take(&mut some))?;
             database.sync().map_err(Trouble::Io)?;
         }
     }
+    database.put(&some)?;
+    newest.map_or(Ok(()), |newest| database.count(newest))?;
     database.sync().map_err(Trouble::Io)
 }
 

@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod locks;
+mod stopped;
 
 use std::collections::BTreeMap;
 use std::fs;

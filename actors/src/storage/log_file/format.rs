@@ -48,7 +48,7 @@ impl Header {
 }
 
 /// A message that can be read.
-pub(super) struct Message<'a> {
+pub(in crate::storage) struct Message<'a> {
     pub(super) kind: u8,
     pub(super) segment: u64,
     pub(super) body: &'a [u8],
@@ -57,7 +57,7 @@ pub(super) struct Message<'a> {
 }
 
 /// The message at `at`, if there is one.
-pub(super) fn message(bytes: &[u8], at: usize) -> Option<Message<'_>> {
+pub(in crate::storage) fn message(bytes: &[u8], at: usize) -> Option<Message<'_>> {
     let message = bytes.get(at..)?;
     let (crc, mut rest) = message.split_first_chunk()?;
     let kind = *rest.split_off_first()?;
