@@ -119,7 +119,7 @@ impl CertReader {
         let (mut certs, mut has_all) = (Vec::new(), true);
         for (session, step) in told.in_force(at)? {
             let sequence = step.sequence;
-            let kept = told.cert(sequence)?;
+            let kept = self.timelines.cert(&told, sequence)?;
             has_all &= kept.is_some();
             let der = match kept {
                 Some(der) => der,
@@ -135,7 +135,7 @@ impl CertReader {
         // What is in force now is asked for again; of the past, each second is another question.
         if asked.is_now && !has_all {
             let certs = certs.iter().map(|cert| (cert.sequence, &*cert.der));
-            self.timelines.keep(user, told.with_certs(certs)?);
+            self.timelines.keep_with_certs(user, &told, certs)?;
         } else if !is_kept {
             self.timelines.keep(user, timeline);
         }

@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 
 pub(super) use self::index::{ByTime, index_by_serial_number, index_by_time};
 use self::packed::pack;
-pub(super) use self::packed::{canonical, compress, decompress};
+pub(super) use self::packed::{DICTIONARY, canonical, compress, decompress};
 pub(super) use self::records::{
     Change, End, Entry, Number, SessionRecord, key, live_key, number_at,
 };

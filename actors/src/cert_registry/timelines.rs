@@ -7,15 +7,15 @@
 //! which somebody was told. Users share places in [`Timelines::changed`]; that another one changed
 //! costs a reload, and never an answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use antiphon_protocol::{Snowflake, Timestamp};
 use bincode::config::{self, Configuration};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::store::{Run, Step, compress, decompress};
+use super::store::{DICTIONARY, Run, Step, compress, decompress};
 use crate::storage::{Record as _, RecordError, Space, StorageError};
 
 /// How many places there are for users that change: half a mebibyte.
@@ -33,6 +33,9 @@ pub(super) struct Timelines {
     kept: Cache<u64, Timeline, Bytes>,
     /// The newest entry about any of the users who share the place.
     changed: Box<[AtomicU64]>,
+    /// With what certificates are compressed here: also the first one that was. What a node issues
+    /// differs in little but the key and the signature.
+    dictionary: OnceLock<Vec<u8>>,
 }
 
 /// All that the log says about one user, up to an entry, in one piece of memory: each piece would be
@@ -59,6 +62,7 @@ impl Timelines {
         Self {
             kept: Cache::with_weighter(EXPECTED, bytes, Bytes),
             changed: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
+            dictionary: OnceLock::new(),
         }
     }
 
@@ -80,6 +84,38 @@ impl Timelines {
 
     pub(super) fn keep(&self, user: Snowflake, timeline: Timeline) {
         self.kept.insert(user.as_u64(), timeline);
+    }
+
+    /// The certificate of an entry, if it is kept.
+    pub(super) fn cert(
+        &self,
+        told: &Told<'_>,
+        sequence: u64,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        let kept = told.certs.iter().find(|(entry, _)| *entry == sequence);
+        // Whatever is kept was compressed with it.
+        let dictionary = self.dictionary.get().map_or(DICTIONARY, Vec::as_slice);
+        let der = kept.map(|(_, compressed)| decompress(compressed, dictionary));
+        der.transpose()
+            .map_err(|error| damaged(Space::LogEntries, error))
+    }
+
+    /// Keeps the same timeline with the certificates of these entries, and no others; but without those
+    /// that are too long, which are read each time.
+    pub(super) fn keep_with_certs<'c>(
+        &self,
+        user: Snowflake,
+        told: &Told<'_>,
+        certs: impl Iterator<Item = (u64, &'c [u8])>,
+    ) -> Result<(), StorageError> {
+        let compressed = certs.filter_map(|(entry, der)| {
+            let dictionary = self.dictionary.get_or_init(|| [DICTIONARY, der].concat());
+            Some((entry, compress(der, dictionary).ok()?))
+        });
+        let compressed: Vec<_> = compressed.collect();
+        let timeline = Timeline::new(told.as_of, &told.runs, &pieces(&compressed))?;
+        self.keep(user, timeline);
+        Ok(())
     }
 
     fn place(&self, user: u64) -> Option<&AtomicU64> {
@@ -144,25 +180,6 @@ impl Told<'_> {
             }
         }
         Ok(steps)
-    }
-
-    /// The certificate of an entry, if it is kept.
-    pub(super) fn cert(&self, sequence: u64) -> Result<Option<Vec<u8>>, StorageError> {
-        let kept = self.certs.iter().find(|(entry, _)| *entry == sequence);
-        let der = kept.map(|(_, compressed)| decompress(compressed));
-        der.transpose()
-            .map_err(|error| damaged(Space::LogEntries, error))
-    }
-
-    /// The same timeline with the certificates of these entries, and no others; but without those that
-    /// are too long, which are read each time.
-    pub(super) fn with_certs<'c>(
-        &self,
-        certs: impl Iterator<Item = (u64, &'c [u8])>,
-    ) -> Result<Timeline, StorageError> {
-        let compressed = certs.filter_map(|(entry, der)| Some((entry, compress(der).ok()?)));
-        let compressed: Vec<_> = compressed.collect();
-        Timeline::new(self.as_of, &self.runs, &pieces(&compressed))
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) const PACKED: u8 = 2;
 
 /// Two ID-Certs of `bob@node.example.org`, one with Ed25519 and one with P-256. Changing a byte of
 /// it would make every log unreadable.
-pub(super) const DICTIONARY: &[u8] = include_bytes!("dictionary.der");
+pub(in crate::cert_registry) const DICTIONARY: &[u8] = include_bytes!("dictionary.der");
 
 /// The longest entry there can be: certificates are far shorter. A damaged length asks for no more.
 const LONGEST: usize = 64 * 1024;
@@ -28,7 +28,7 @@ const LONGEST: usize = 64 * 1024;
 /// Canonical bytes, packed.
 pub(super) fn pack(canonical: &[u8]) -> Result<Vec<u8>, RecordError> {
     let mut stored = vec![PACKED];
-    stored.append(&mut compress(canonical)?);
+    stored.append(&mut compress(canonical, DICTIONARY)?);
     Ok(stored)
 }
 
@@ -37,7 +37,7 @@ pub(in crate::cert_registry) fn canonical(stored: &[u8]) -> Result<Cow<'_, [u8]>
     match stored.split_first() {
         Some((&CANONICAL, _)) => Ok(Cow::Borrowed(stored)),
         Some((&PACKED, packed)) => {
-            let canonical = decompress(packed)?;
+            let canonical = decompress(packed, DICTIONARY)?;
             if canonical.first() == Some(&CANONICAL) {
                 Ok(Cow::Owned(canonical))
             } else {
@@ -49,17 +49,24 @@ pub(in crate::cert_registry) fn canonical(stored: &[u8]) -> Result<Cow<'_, [u8]>
     }
 }
 
-/// Something with a certificate in it, compressed: its length and an LZ4 block with the dictionary.
-pub(in crate::cert_registry) fn compress(bytes: &[u8]) -> Result<Vec<u8>, RecordError> {
+/// Something with a certificate in it, compressed: its length and an LZ4 block with the dictionary, which
+/// should be much like it.
+pub(in crate::cert_registry) fn compress(
+    bytes: &[u8],
+    dictionary: &[u8],
+) -> Result<Vec<u8>, RecordError> {
     let length = u32::try_from(bytes.len()).ok();
     let length = length.filter(|_| bytes.len() <= LONGEST);
     let length = length.ok_or_else(|| damaged("it is too long"))?;
-    let block = compress_with_dict(bytes, DICTIONARY);
+    let block = compress_with_dict(bytes, dictionary);
     Ok([&length.to_le_bytes()[..], &block].concat())
 }
 
-/// What was compressed.
-pub(in crate::cert_registry) fn decompress(compressed: &[u8]) -> Result<Vec<u8>, RecordError> {
+/// What was compressed with this dictionary.
+pub(in crate::cert_registry) fn decompress(
+    compressed: &[u8],
+    dictionary: &[u8],
+) -> Result<Vec<u8>, RecordError> {
     let (length, block) = compressed
         .split_first_chunk()
         .ok_or_else(|| damaged("no length"))?;
@@ -68,7 +75,7 @@ pub(in crate::cert_registry) fn decompress(compressed: &[u8]) -> Result<Vec<u8>,
         return Err(damaged("its length is not one"));
     }
     let mut bytes = vec![0; length];
-    match decompress_into_with_dict(block, &mut bytes, DICTIONARY) {
+    match decompress_into_with_dict(block, &mut bytes, dictionary) {
         Ok(found) if found == length => Ok(bytes),
         Ok(_) => Err(damaged("its length is another")),
         Err(error) => Err(RecordError::Fields(error.to_string())),
