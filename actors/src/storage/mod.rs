@@ -117,6 +117,19 @@ impl Storage {
         bytes.map(|bytes| decode(space, &bytes)).transpose()
     }
 
+    /// Like [`Self::get`], for one of so many records that the page will hardly be read again soon.
+    ///
+    /// sled looks what is in its cache only when pages of one of 256 groups have been read 64 times, and
+    /// until then keeps all of these, whatever it was given. Read twice, there are half as many.
+    pub fn get_one_of_many<R: Record>(
+        &self,
+        space: Space,
+        key: &[u8],
+    ) -> Result<Option<R>, StorageError> {
+        self.contains(space, key)?;
+        self.get(space, key)
+    }
+
     /// Whether there is a record at `key`.
     pub fn contains(&self, space: Space, key: &[u8]) -> Result<bool, StorageError> {
         Ok(self.read(&space.key(key))?.is_some())

@@ -18,7 +18,7 @@ const MIB: u64 = 1024 * 1024;
 
 /// sled's cache takes about two and a half times the memory that it is given, and answers slower than
 /// what readers keep. So it is given one part of this many of what is allowed for caches.
-const SLEDS_PART: u64 = 8;
+const SLEDS_PART: u64 = 12;
 
 /// How long sled may take to close its file.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);

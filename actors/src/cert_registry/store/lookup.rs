@@ -215,7 +215,7 @@ impl Store {
     pub(in crate::cert_registry) fn cert(&self, sequence: u64) -> Result<Vec<u8>, RegistryError> {
         let entry = self
             .storage
-            .get::<Entry>(Space::LogEntries, &key(&[sequence]))?;
+            .get_one_of_many::<Entry>(Space::LogEntries, &key(&[sequence]))?;
         match entry.map(|entry| entry.event) {
             Some(
                 Event::ServerCert { der }
