@@ -1,7 +1,7 @@
 //! The applier: one thread that puts what is in the journal into the database, many commits at once.
 //!
-//! sled seals, writes and syncs for each batch, at some cost; since the journal has what was
-//! acknowledged, that is done for all of some milliseconds. Meanwhile whoever reads finds it in
+//! sled seals, writes and syncs at some cost; since the journal has what was acknowledged, that is done
+//! once for all of some milliseconds. Meanwhile whoever reads finds it in
 //! [`Pending`].
 
 use std::fs::File;
