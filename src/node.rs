@@ -176,7 +176,7 @@ impl Node {
             cert_reader,
             user_reader: UserReader::new(storage.clone(), Arc::clone(&clock)),
             storage: storage.clone(),
-            workers: Workers::new(CHECKS_WAITING),
+            workers: Workers::on_all_cores(CHECKS_WAITING),
             clock,
             domain: config.domain.clone(),
             body_bytes: config.body_bytes,

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// Runs work on other threads: as much at a time as there are cores.
+/// Runs work on other threads: so much of it at a time.
 #[derive(Debug, Clone)]
 pub struct Workers {
     running: Arc<Semaphore>,
@@ -28,12 +28,20 @@ pub enum WorkError {
 }
 
 impl Workers {
-    /// Workers before whom `queue` may wait.
-    pub fn new(queue: usize) -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
+    /// As many workers as there are cores, before whom `queue` may wait.
+    pub fn on_all_cores(queue: usize) -> Self {
+        Self::new(cores(), queue)
+    }
+
+    /// Workers on half of the cores, so that the others stay free for whatever else is asked.
+    pub fn on_half_of_the_cores(queue: usize) -> Self {
+        Self::new((cores() / 2).max(1), queue)
+    }
+
+    fn new(at_once: usize, queue: usize) -> Self {
         Self {
-            running: Arc::new(Semaphore::new(cores)),
-            admitted: Arc::new(Semaphore::new(cores + queue)),
+            running: Arc::new(Semaphore::new(at_once)),
+            admitted: Arc::new(Semaphore::new(at_once + queue)),
         }
     }
 
@@ -48,4 +56,8 @@ impl Workers {
         let done = spawn_blocking(work).await;
         done.map_err(|error| WorkError::Panicked(error.to_string()))
     }
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }

@@ -16,7 +16,8 @@ use crate::workers::Workers;
 /// which a client would rather be told to come back.
 const QUEUE: usize = 128;
 
-/// Hashes and verifies: as many at a time as there are cores, since each takes 19 MiB and a core.
+/// Hashes and verifies: on half of the cores, since each takes 19 MiB and a core for as long as a thousand
+/// lookups (docs/decisions/0031).
 #[derive(Debug, Clone)]
 pub(super) struct Hasher {
     workers: Workers,
@@ -76,7 +77,7 @@ impl Hasher {
         let decoy = Password::new("nobody has this one".to_owned());
         let decoy = hash(&Memory::default(), &decoy).map_err(hashing)?;
         Ok(Self {
-            workers: Workers::new(QUEUE),
+            workers: Workers::on_half_of_the_cores(QUEUE),
             decoy: decoy.into(),
             memory: Memory::default(),
         })

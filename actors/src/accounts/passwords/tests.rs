@@ -27,3 +27,19 @@ fn what_is_kept_is_what_the_library_would_keep() {
     assert_eq!(verify(&memory, &password("one"), &kept), Ok(true));
     assert_eq!(memory.free().blocks.len(), 1);
 }
+
+#[tokio::test]
+async fn a_crowd_leaves_half_of_the_cores_to_others() {
+    let hasher = Hasher::new().unwrap();
+    let crowd = (0..8).map(|_| {
+        let password = Password::new("one".to_owned());
+        tokio::spawn(hasher.clone().verify(password, None))
+    });
+    for guest in crowd.collect::<Vec<_>>() {
+        assert!(!guest.await.unwrap().unwrap());
+    }
+    // Each that ran beside others took memory of its own.
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let at_once = hasher.memory.free().blocks.len();
+    assert!(at_once <= (cores / 2).max(1), "{at_once} on {cores} cores");
+}
