@@ -190,6 +190,8 @@ impl From<KeyError> for ApiError {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::CertEnded | KeyError::NoSerialNumber | KeyError::Stopped => Self::Busy,
+            // It has ended since its token was looked at.
+            KeyError::Registry(RegistryError::NoSuchSession) => Self::Unauthorized,
             KeyError::Registry(error) => error.into(),
             // The key file goes where the database goes, and fails with it.
             KeyError::File { .. } => {

@@ -9,9 +9,10 @@ use antiphon_protocol::{ActorCert, base64};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Authenticated;
+use super::body::NoMembers;
 use super::error::ApiError;
 use super::identity::UserPayload;
-use super::sessions::NoAuthPayload;
+use super::object::Object;
 use super::{Doors, body};
 
 #[derive(Serialize)]
@@ -24,10 +25,11 @@ pub(super) struct Challenged {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IdentifyRequest {
-    completed_challenge: CompletedChallenge,
+    completed_challenge: Object<CompletedChallenge>,
     id_cert: String,
+    /// The signature is all that is asked for here.
     #[serde(rename = "auth_payload")]
-    _auth_payload: Option<NoAuthPayload>,
+    _auth_payload: Option<Object<NoMembers>>,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +46,12 @@ struct Identified {
 }
 
 /// `GET /p2core/challenge`: text to sign, good for 300 s and for once.
-pub(super) async fn challenge(doors: Data<Doors>) -> Result<Json<Challenged>, ApiError> {
+pub(super) async fn challenge(
+    request: HttpRequest,
+    payload: Payload,
+    doors: Data<Doors>,
+) -> Result<Json<Challenged>, ApiError> {
+    body::expect_no_members(&request, payload, doors.body_bytes).await?;
     let challenge = doors.accounts.send(MakeChallenge).await??;
     Ok(Json(Challenged {
         challenge: challenge.as_str().to_owned(),
@@ -61,10 +68,10 @@ pub(super) async fn identify(
 ) -> Result<HttpResponse, ApiError> {
     let body = body::read(&request, payload, doors.body_bytes).await?;
     let wish: IdentifyRequest = body::parse_object(&body)?;
-    let CompletedChallenge {
+    let Object(CompletedChallenge {
         challenge: text,
         signature,
-    } = wish.completed_challenge;
+    }) = wish.completed_challenge;
     let challenge = doors.accounts.send(CheckChallenge { text }).await??;
     let cert = parse_cert(&wish.id_cert)?;
     let verified = base64::decode(&signature).ok().and_then(|signature| {
@@ -83,7 +90,7 @@ pub(super) async fn identify(
     }
     let (fid, session_id) = (cert.fid().clone(), cert.session_id().clone());
     let signed_in = doors.accounts.send(SignIn { challenge, cert }).await??;
-    tracing::info!(%fid, %session_id, "a session has signed in");
+    tracing::info!(%fid, session_id = session_id.as_str(), "a session has signed in");
     Ok(HttpResponse::Created().json(Identified {
         token: signed_in.token.to_wire(),
         payload: UserPayload {
@@ -129,7 +136,7 @@ pub(super) async fn present(
         standing,
     };
     doors.registry.send(presented).await??;
-    tracing::info!(%fid, %session_id, "a session has shown its ID-Cert");
+    tracing::info!(%fid, session_id = session_id.as_str(), "a session has shown its ID-Cert");
     Ok(HttpResponse::Created().finish())
 }
 

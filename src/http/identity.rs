@@ -8,6 +8,7 @@ use antiphon_protocol::{LocalName, Token};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use super::object::Object;
 use super::{Doors, body};
 
 #[derive(Deserialize)]
@@ -15,7 +16,7 @@ use super::{Doors, body};
 struct Request {
     username: String,
     password: Option<String>,
-    auth_payload: Option<AuthPayload>,
+    auth_payload: Option<Object<AuthPayload>>,
 }
 
 #[derive(Deserialize)]
@@ -51,7 +52,7 @@ pub(super) async fn register(
         let message = "A password of 8 to 1024 bytes is needed.".to_owned();
         ApiError::BadRequest(message)
     })?;
-    let invite = wish.auth_payload.and_then(|auth| auth.invite);
+    let invite = wish.auth_payload.and_then(|Object(auth)| auth.invite);
     let user = doors
         .accounts
         .send(Register {

@@ -90,8 +90,11 @@ pub(super) async fn put_last_resort(
 /// `GET /p2core/keypackage/@me`: what the calling session has in its pool.
 pub(super) async fn count(
     Authenticated(caller): Authenticated,
+    request: HttpRequest,
+    payload: Payload,
     doors: Data<Doors>,
 ) -> Result<Json<Stock>, ApiError> {
+    body::expect_no_members(&request, payload, doors.body_bytes).await?;
     check_is_local(&caller, &doors)?;
     let session = caller.session;
     let stock = doors.key_packages.send(Count { session }).await??;
@@ -111,9 +114,12 @@ pub(super) async fn count(
 pub(super) async fn claim(
     Authenticated(caller): Authenticated,
     request: HttpRequest,
+    payload: Payload,
     doors: Data<Doors>,
     readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
+    // What is wished for is in the query; a wish that is overlooked would cost a package.
+    body::expect_no_members(&request, payload, doors.body_bytes).await?;
     let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
     let user = user.ok_or(ApiError::InvalidUserId)?;
     let query = Query::<InQuery>::from_query(request.query_string());

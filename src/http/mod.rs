@@ -11,6 +11,7 @@ mod error;
 mod foreign;
 mod identity;
 mod key_packages;
+mod object;
 mod path;
 mod readers;
 mod ready;

@@ -11,8 +11,10 @@ use antiphon_protocol::{CsrError, IdCsr, LocalName, SessionId, VerifiedCsr, base
 use serde::{Deserialize, Serialize};
 
 use super::auth::Authenticated;
+use super::body::NoMembers;
 use super::error::ApiError;
 use super::identity::UserPayload;
+use super::object::Object;
 use super::{Doors, body, path};
 
 #[derive(Deserialize)]
@@ -21,14 +23,10 @@ struct TrustRequest {
     username: String,
     csr: String,
     password: Option<String>,
+    /// Nothing but the password is asked for here.
     #[serde(rename = "auth_payload")]
-    _auth_payload: Option<NoAuthPayload>,
+    _auth_payload: Option<Object<NoMembers>>,
 }
-
-/// Nothing but the password is asked for here.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NoAuthPayload {}
 
 #[derive(Serialize)]
 struct Trusted {
@@ -65,8 +63,8 @@ pub(super) async fn trust(
             csr: parse_csr(&wish.csr),
         })
         .await??;
-    let (fid, session_id) = (opened.cert.fid(), opened.cert.session_id());
-    tracing::info!(%fid, %session_id, "a session has begun");
+    let (fid, session_id) = (opened.cert.fid(), opened.cert.session_id().as_str());
+    tracing::info!(%fid, session_id, "a session has begun");
     Ok(HttpResponse::Created().json(Trusted {
         id_cert: base64::encode(opened.cert.as_der()),
         token: opened.token.to_wire(),
@@ -99,8 +97,8 @@ pub(super) async fn renew(
             purpose: Purpose::Renew,
         })
         .await??;
-    let (fid, session_id) = (cert.fid(), cert.session_id());
-    tracing::info!(%fid, %session_id, "a session has another ID-Cert");
+    let (fid, session_id) = (cert.fid(), cert.session_id().as_str());
+    tracing::info!(%fid, session_id, "a session has another ID-Cert");
     Ok(HttpResponse::Created().json(Renewed {
         id_cert: base64::encode(cert.as_der()),
     }))
@@ -110,31 +108,39 @@ pub(super) async fn renew(
 pub(super) async fn end(
     Authenticated(caller): Authenticated,
     request: HttpRequest,
+    payload: Payload,
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
+    body::expect_no_members(&request, payload, doors.body_bytes).await?;
     let own = EndOwnSession {
         session: caller.session,
     };
     let named = path::last_segment(&request).and_then(|id| SessionId::parse(&id).ok());
+    let mut ended_id = caller.session_id;
     let ended = match (path::raw_last_segment(&request), named) {
         ("@me", _) => doors.accounts.send(own).await?,
         (_, None) => return Err(ApiError::NotFound),
         (_, Some(session_id)) => {
             let is_me = session_id.as_str() == "@me";
-            let user = caller.user.id;
-            let named = EndNamedSession { user, session_id };
+            let named = EndNamedSession {
+                user: caller.user.id,
+                session_id: session_id.clone(),
+            };
             match doors.accounts.send(named).await? {
                 // `%40me` means the session of that name if there is one: clients differ in what
                 // they encode.
                 Err(AccountsError::Registry(RegistryError::NoSuchSession)) if is_me => {
                     doors.accounts.send(own).await?
                 }
-                ended => ended,
+                ended => {
+                    ended_id = session_id;
+                    ended
+                }
             }
         }
     };
     ended?;
-    tracing::info!(fid = %caller.user.fid, "a session has ended");
+    tracing::info!(fid = %caller.user.fid, session_id = ended_id.as_str(), "a session has ended");
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Payload, Query};
 use antiphon_protocol::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::error::ApiError;
 use super::{Doors, body};
@@ -12,8 +12,9 @@ use super::{Doors, body};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InBody {
+    // As it is written: not every JSON number can be held.
     #[serde(default, deserialize_with = "some")]
-    timestamp: Option<Value>,
+    timestamp: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -23,8 +24,11 @@ struct InQuery {
 }
 
 /// Tells a member that is null from one that is not there.
-fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
+fn some<'de, D>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    Box::deserialize(deserializer).map(Some)
 }
 
 /// A question about a second, or about now.
@@ -51,7 +55,7 @@ pub(super) async fn requested(
     };
     let in_query = Query::<InQuery>::from_query(request.query_string());
     let in_query = in_query.map_err(|error| ApiError::BadRequest(format!("{error}.")))?;
-    let in_body = in_body.as_ref().map(from_json).transpose()?;
+    let in_body = in_body.as_deref().map(from_json).transpose()?;
     let in_query = in_query.timestamp.as_deref().map(from_text).transpose()?;
     match (in_body, in_query) {
         (Some(in_body), Some(in_query)) if in_body != in_query => {
@@ -65,17 +69,10 @@ pub(super) async fn requested(
     }
 }
 
-fn from_json(value: &Value) -> Result<Timestamp, ApiError> {
-    match value {
-        Value::String(text) => from_text(text),
-        Value::Number(number) => number
-            .as_u64()
-            .map(Timestamp::from_secs)
-            .ok_or(ApiError::InvalidTimestamp),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-            Err(ApiError::InvalidTimestamp)
-        }
-    }
+fn from_json(value: &RawValue) -> Result<Timestamp, ApiError> {
+    let text: Result<String, _> = serde_json::from_str(value.get());
+    // A whole number is written in JSON as it is in a string, and nothing else is.
+    from_text(text.as_deref().unwrap_or(value.get()))
 }
 
 fn from_text(text: &str) -> Result<Timestamp, ApiError> {

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use antiphon_actors::clock::SystemClock;
 use reqwest::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::support::assert_refused;
 use crate::support::node::TestNode;
+use crate::support::{ClientKey, assert_refused};
 
 #[actix_web::test]
 async fn unknown_paths_and_wrong_methods_are_refused_in_the_same_shape() {
@@ -75,6 +78,76 @@ async fn unreadable_bodies_are_refused() {
             assert_refused(response, 400, "P2CORE_BAD_REQUEST").await;
         }
     }
+    node.stop().await;
+}
+
+/// serde would take the members of an object from an array, in their order.
+#[actix_web::test]
+async fn an_array_is_no_object_within_a_body_either() {
+    let node = TestNode::start().await;
+    for (path, body) in [
+        (
+            "/identity",
+            json!({ "username": "a", "password": "12345678", "auth_payload": ["x"] }),
+        ),
+        (
+            "/session/trust",
+            json!({ "username": "a", "password": "12345678", "csr": "", "auth_payload": [] }),
+        ),
+        (
+            "/session/identify",
+            json!({ "completed_challenge": ["x", "y"], "id_cert": "" }),
+        ),
+    ] {
+        let response = node.api.post(path, &body).await;
+        let message = assert_refused(response, 400, "P2CORE_BAD_REQUEST").await;
+        assert!(message.contains("a JSON object"), "{message}");
+    }
+    node.stop().await;
+}
+
+/// Where there are no members to give, none is overlooked.
+#[actix_web::test]
+async fn a_body_that_nobody_asked_for_has_no_members() {
+    let limit = [("limits.body_bytes", "4096")];
+    let node = TestNode::with(&limit, Arc::new(SystemClock)).await;
+    node.api.register("alice").await;
+    let alice = node.api.trust("alice", "phone", &ClientKey::p256()).await;
+    let too_long = "x".repeat(4097);
+    for (body, status, error) in [
+        (r#"{"cipher_suite":"1"}"#, 400, "P2CORE_BAD_REQUEST"),
+        ("[]", 400, "P2CORE_BAD_REQUEST"),
+        (&too_long, 413, "P2CORE_PAYLOAD_TOO_LARGE"),
+    ] {
+        for (method, path) in [
+            (Method::GET, "/challenge"),
+            (Method::GET, "/keypackage/@me"),
+            (Method::GET, "/keypackage/alice@a.example"),
+            (Method::DELETE, "/session/@me"),
+        ] {
+            let request = node.api.request(method, path).bearer_auth(&alice.token);
+            let response = request.body(body.to_owned()).send().await.unwrap();
+            assert_refused(response, status, error).await;
+        }
+    }
+    let request = node.api.request(Method::DELETE, "/session/@me");
+    let request = request.bearer_auth(&alice.token).body("{}");
+    assert_eq!(request.send().await.unwrap().status(), 204);
+    node.stop().await;
+}
+
+/// Nobody needs to send all of it to be told.
+#[actix_web::test]
+async fn a_body_that_is_announced_too_large_is_refused_before_it_comes() {
+    let node = TestNode::start().await;
+    let address = node.api.base.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head =
+        "POST /p2core/identity HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 13];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413 ");
     node.stop().await;
 }
 

@@ -198,6 +198,25 @@ async fn a_renewal_replaces_the_certificate_from_now_on() {
     node.stop().await;
 }
 
+/// The two race; whichever comes second finds the session gone, and with it the token.
+#[actix_web::test]
+async fn a_renewal_that_comes_after_the_end_has_no_valid_token() {
+    let node = TestNode::start().await;
+    let api = &node.api;
+    api.register("alice").await;
+    for round in 0..30 {
+        let (id, key) = (format!("s{round}"), ClientKey::p256());
+        let alice = api.trust("alice", &id, &key).await;
+        let csr = key.csr("alice@a.example", &id);
+        let (ended, renewed) = tokio::join!(end(api, &alice, "@me"), renew(api, &alice, &csr));
+        assert_eq!(ended.status(), 204);
+        if renewed.status() != 201 {
+            assert_refused(renewed, 401, "P2CORE_UNAUTHORIZED").await;
+        }
+    }
+    node.stop().await;
+}
+
 #[actix_web::test]
 async fn a_token_dies_at_its_last_second_and_not_before() {
     let (node, clock) = TestNode::start_at(NOW).await;
