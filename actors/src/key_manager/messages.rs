@@ -15,6 +15,12 @@ use crate::storage::WriteSet;
 #[rtype(result = "Result<ServerCert, KeyError>")]
 pub struct RotateServerKey;
 
+/// The same, if the key's certificate ends soon and nobody else has rotated it meanwhile; answered
+/// with the certificate that is in force then.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<ServerCert, KeyError>")]
+pub struct RotateEndingKey;
+
 /// The current key, to be sealed for a backup, and its certificate.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(ServerCert, HeldKey), KeyError>")]

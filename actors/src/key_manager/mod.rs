@@ -33,8 +33,7 @@ use rand_core::OsRng;
 use tokio::sync::oneshot;
 
 pub use error::{KeyError, StartError};
-pub use messages::{CertifySession, HeldKey, HoldKey, Purpose, RotateServerKey};
-use rotation::Turn;
+pub use messages::{CertifySession, HeldKey, HoldKey, Purpose, RotateEndingKey, RotateServerKey};
 pub use serials::Serials;
 pub(crate) use serials::verify as verify_serials;
 use store::KeyFiles;
@@ -80,7 +79,12 @@ pub struct KeyManager {
 }
 
 /// Somebody who waits for a rotation.
-type Waiting = oneshot::Sender<Result<ServerCert, KeyError>>;
+#[derive(Debug)]
+struct Waiting {
+    asker: oneshot::Sender<Result<ServerCert, KeyError>>,
+    /// Whether one is wanted only where the certificate ends soon.
+    only_if_due: bool,
+}
 
 /// A server key with its certificate.
 #[derive(Debug)]
@@ -261,11 +265,14 @@ impl Handler<RotateServerKey> for KeyManager {
     type Result = ResponseFuture<Result<ServerCert, KeyError>>;
 
     fn handle(&mut self, _: RotateServerKey, context: &mut Context<Self>) -> Self::Result {
-        let (done, rotated) = oneshot::channel();
-        self.waiting.push_back(done);
-        if self.reserved.is_none() {
-            context.notify(Turn);
-        }
-        Box::pin(async move { rotated.await.map_err(|_| KeyError::Stopped)? })
+        self.wait_for_rotation(false, context)
+    }
+}
+
+impl Handler<RotateEndingKey> for KeyManager {
+    type Result = ResponseFuture<Result<ServerCert, KeyError>>;
+
+    fn handle(&mut self, _: RotateEndingKey, context: &mut Context<Self>) -> Self::Result {
+        self.wait_for_rotation(true, context)
     }
 }

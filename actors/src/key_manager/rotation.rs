@@ -6,13 +6,14 @@ use std::time::Duration;
 use actix::fut::LocalBoxActorFuture;
 use actix::{
     ActorFutureExt as _, AsyncContext as _, AtomicResponse, Context, Handler, MailboxError,
-    Message, WrapFuture as _,
+    Message, ResponseFuture, WrapFuture as _,
 };
 use antiphon_protocol::{ServerCert, Timestamp};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{
-    Identity, KeyError, KeyManager, RotateServerKey, SECONDS_A_DAY, Waiting, make_identity,
+    Identity, KeyError, KeyManager, RotateEndingKey, SECONDS_A_DAY, Waiting, make_identity,
 };
 use crate::cert_registry::{AppendServerCert, Logged, RegistryError};
 
@@ -59,11 +60,30 @@ impl KeyManager {
         self.last_not_before.plus_secs(u64::from(self.has_signed))
     }
 
+    /// The certificate after the next rotation.
+    pub(super) fn wait_for_rotation(
+        &mut self,
+        only_if_due: bool,
+        context: &mut Context<Self>,
+    ) -> ResponseFuture<Result<ServerCert, KeyError>> {
+        let (asker, rotated) = oneshot::channel();
+        self.waiting.push_back(Waiting { asker, only_if_due });
+        if self.reserved.is_none() {
+            context.notify(Turn);
+        }
+        Box::pin(async move { rotated.await.map_err(|_| KeyError::Stopped)? })
+    }
+
     /// Rotates once for each of `waiting`.
     fn rotate_for(&mut self, mut waiting: VecDeque<Waiting>) -> LocalBoxActorFuture<Self, ()> {
-        let Some(asker) = waiting.pop_front() else {
+        let Some(Waiting { asker, only_if_due }) = waiting.pop_front() else {
             return Box::pin(actix::fut::ready(()));
         };
+        if only_if_due && self.clock.now() < self.rotation_due() {
+            // Somebody else has just rotated it.
+            let _ = asker.send(Ok(self.current.cert.clone()));
+            return self.rotate_for(waiting);
+        }
         let at = self.clock.now().max(self.earliest_rotation());
         let identity = match make_identity(&self.settings, &self.files, &mut self.serials, at) {
             Ok(identity) => identity,
@@ -79,7 +99,7 @@ impl KeyManager {
         let logging = self.registry.send(append).into_actor(self);
         Box::pin(logging.then(move |logging: Logging, manager, context| {
             if matches!(logging, Ok(Err(RegistryError::SerialNumberTaken))) {
-                waiting.push_front(asker);
+                waiting.push_front(Waiting { asker, only_if_due });
             } else {
                 let rotated = manager.finish_rotation(identity, logging, context);
                 let _ = asker.send(rotated);
@@ -107,14 +127,18 @@ impl KeyManager {
         Ok(self.current.cert.clone())
     }
 
-    /// Sees to it that the key rotates before its certificate ends: early enough for session
-    /// certificates to get their full time, but not before two thirds of its own.
+    /// Sees to it that the key rotates before its certificate ends.
     pub(super) fn schedule_rotation(&mut self, context: &mut Context<Self>) {
+        self.rotate_at(self.rotation_due(), context);
+    }
+
+    /// When the key rotates if nobody asks for it: early enough for session certificates to get
+    /// their full time, but not before two thirds of its own.
+    fn rotation_due(&self) -> Timestamp {
         let server_cert_seconds = self.settings.server_cert_days * SECONDS_A_DAY;
         let session_cert_seconds = self.settings.session_cert_days * SECONDS_A_DAY;
         let lead = session_cert_seconds.min(server_cert_seconds / 3);
-        let due = self.current.cert.validity().not_after.minus_secs(lead);
-        self.rotate_at(due, context);
+        self.current.cert.validity().not_after.minus_secs(lead)
     }
 
     fn rotate_at(&mut self, due: Timestamp, context: &mut Context<Self>) {
@@ -127,7 +151,7 @@ impl KeyManager {
             manager.next_rotation = None;
             let retry = manager.clock.now().plus_secs(RETRY_AFTER);
             manager.rotate_at(retry, context);
-            let rotating = context.address().send(RotateServerKey).into_actor(manager);
+            let rotating = context.address().send(RotateEndingKey).into_actor(manager);
             context.spawn(rotating.map(|rotated, _, _| log_rotation(rotated)));
         })));
     }
@@ -137,7 +161,7 @@ impl KeyManager {
 fn log_rotation(rotated: Result<Result<ServerCert, KeyError>, MailboxError>) {
     match rotated.map_err(KeyError::from) {
         Ok(Ok(cert)) => tracing::info!(
-            not_after = cert.validity().not_after.as_secs(),
+            new_not_after = cert.validity().not_after.as_secs(),
             "the server key has been rotated, since its certificate was about to end"
         ),
         Ok(Err(error)) | Err(error) => tracing::error!(
