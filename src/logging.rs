@@ -2,10 +2,11 @@
 
 use std::io::{self, IsTerminal as _};
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{Layer as _, filter::Targets, registry};
+use tracing_subscriber::{Layer as _, registry};
 
 use crate::config::{Log, LogFormat};
 
@@ -14,8 +15,11 @@ use crate::config::{Log, LogFormat};
 pub fn start(log: &Log) -> Result<(), TryInitError> {
     let level = log.level;
     let libraries = level.min(tracing::Level::WARN);
+    // Who does not speak HTTP is no error of this node's.
+    let clients = LevelFilter::from((level >= tracing::Level::DEBUG).then_some(libraries));
     let filter = Targets::new()
         .with_default(libraries)
+        .with_target("actix_http::h1", clients)
         .with_target("antiphon", level)
         .with_target("antiphon_actors", level)
         .with_target("antiphon_protocol", level);

@@ -11,7 +11,7 @@ use antiphon_actors::cert_registry::{AppendServerCert, CertRegistry, RegistryErr
 use antiphon_actors::clock::SharedClock;
 use antiphon_actors::home_servers::{self, HomeServers, SystemNames};
 use antiphon_actors::key_manager::{
-    self, KeyError, KeyManager, RotateServerKey, Serials, StartError,
+    self, KeyError, KeyManager, RotateEndingKey, Serials, StartError,
 };
 use antiphon_actors::key_package_pool::{self, KeyPackagePool};
 use antiphon_actors::storage::{DataDir, DataDirError, Storage};
@@ -101,11 +101,16 @@ impl Node {
             .transpose()?;
         let address = config.listen.address;
         let listening = |error| NodeError::Listen { address, error };
-        let listener = http::listen(address).map_err(listening)?;
-        let address = listener.local_addr().map_err(listening)?;
+        let socket = http::bind(address).map_err(listening)?;
+        let address = socket.local_addr().map_err(listening)?;
 
-        // 2. The data directory, for this process alone, and the store in it.
+        // 2. The data directory, for this process alone, and the store in it. Whoever asks from here
+        // on waits for the end of the start; operators first, since who finds the port open gives
+        // orders.
         let data_dir = Arc::new(DataDir::open(&config.data_dir, &config.domain)?);
+        let operators = control::Socket::listen(&data_dir.control_socket());
+        let operators = operators.map_err(NodeError::Control)?;
+        let listener = http::listen(socket).map_err(listening_on(address))?;
         let storage = store::open(&data_dir, config, &*clock).await?;
 
         // 3. The owners, from the log upwards.
@@ -163,7 +168,7 @@ impl Node {
         }
         data_dir.stamp(&config.domain)?;
         if cert.validity().not_after < clock.now() {
-            cert = key_manager.send(RotateServerKey).await??;
+            cert = key_manager.send(RotateEndingKey).await??;
         }
 
         // 5. The doors.
@@ -181,8 +186,7 @@ impl Node {
             domain: config.domain.clone(),
             body_bytes: config.body_bytes,
         };
-        let control = control::Server::start(&data_dir.control_socket(), doors.clone())
-            .map_err(NodeError::Control)?;
+        let control = operators.open(doors.clone());
         let server = http::server(listener, tls, doors.clone()).map_err(listening_on(address))?;
         let handle = server.handle();
         Ok(Self {

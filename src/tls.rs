@@ -14,8 +14,10 @@ use crate::config::TlsFiles;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is not what it should be.
-    #[error("{}: not a PEM file with {expected}: {error}", path.display())]
+    #[error("{key}: {} is not a PEM file with {expected}: {error}", path.display())]
     Pem {
+        /// The setting that names it.
+        key: &'static str,
         /// The file.
         path: PathBuf,
         /// What it should hold.
@@ -24,10 +26,14 @@ pub enum TlsError {
         error: pem::Error,
     },
     /// Certificate and key do not do.
-    #[error("{}: {error}", path.display())]
+    #[error(
+        "listen.tls_certificate and listen.tls_key: {} and {} cannot be used together: {error}",
+        files.certificate.display(),
+        files.key.display()
+    )]
     Refused {
-        /// The certificate's file.
-        path: PathBuf,
+        /// Both.
+        files: TlsFiles,
         /// Why.
         error: rustls::Error,
     },
@@ -35,9 +41,10 @@ pub enum TlsError {
 
 /// Reads certificate and key.
 pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
-    let unreadable = |path: &Path, expected| {
+    let unreadable = |key, path: &Path, expected| {
         let path = path.to_owned();
         move |error| TlsError::Pem {
+            key,
             path,
             expected,
             error,
@@ -45,15 +52,22 @@ pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     };
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(unreadable(&files.certificate, "certificates"))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(unreadable(&files.key, "a private key"))?;
+        .map_err(unreadable(
+            "listen.tls_certificate",
+            &files.certificate,
+            "certificates",
+        ))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(
+        "listen.tls_key",
+        &files.key,
+        "a private key",
+    ))?;
     // One provider, named: with two in the tree there is no default.
     ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| TlsError::Refused {
-            path: files.certificate.clone(),
+            files: files.clone(),
             error,
         })
 }

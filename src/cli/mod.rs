@@ -149,7 +149,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             output::error_line(&error);
             match error {
-                CliError::Config(_) => ExitCode::from(2),
+                CliError::Config(_) | CliError::Node(NodeError::Tls(_)) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }

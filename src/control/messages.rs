@@ -68,6 +68,34 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The command that this is, and what it is about, if it changes something.
+    pub(super) fn change(&self) -> Option<(&'static str, String)> {
+        Some(match self {
+            Self::UserAdd { name, .. } => ("user add", name.clone()),
+            Self::UserSetAdministrator {
+                user,
+                is_administrator: true,
+            } => ("user grant-admin", user.clone()),
+            Self::UserSetAdministrator { user, .. } => ("user revoke-admin", user.clone()),
+            Self::UserSetPassword { user, .. } => ("user set-password", user.clone()),
+            Self::KeyRotate => ("key rotate", String::new()),
+            Self::SessionEnd { user, session_id } => {
+                ("session end", format!("{user} {session_id}"))
+            }
+            Self::InviteAdd => ("invite add", String::new()),
+            Self::InviteRevoke { id } => ("invite revoke", id.clone()),
+            Self::UserList
+            | Self::KeyShow
+            | Self::KeyHistory
+            | Self::SessionList { .. }
+            | Self::InviteList
+            | Self::Backup { .. }
+            | Self::Export => return None,
+        })
+    }
+}
+
 /// What the node says to an order.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -12,7 +12,7 @@ mod streams;
 
 pub use client::{AskError, ask, ask_for_stream};
 pub use messages::{Answer, Invite, InviteCode, Key, Request, Session, User};
-pub use server::Server;
+pub use server::{Server, Socket};
 
 /// The longest line taken, in bytes.
 const LINE_BYTES: u64 = 64 * 1024;

@@ -22,40 +22,64 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many orders are taken at once.
 const AT_ONCE: usize = 16;
 
-/// A running control socket.
+/// A control socket. Operators can connect; they wait until it is opened.
 #[derive(Debug)]
-pub struct Server {
-    path: PathBuf,
-    stop: watch::Sender<bool>,
-    accepting: JoinHandle<()>,
+pub struct Socket {
+    listener: UnixListener,
+    file: SocketFile,
 }
 
-impl Server {
+/// Its file, removed with it.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+/// An open control socket.
+#[derive(Debug)]
+pub struct Server {
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+    _file: SocketFile,
+}
+
+impl Socket {
     /// Listens on `path`, mode 0600. Whatever socket a dead process left there is replaced; the
     /// lock on the data directory has shown that no living one uses it.
-    pub fn start(path: &Path, doors: Doors) -> io::Result<Self> {
+    pub fn listen(path: &Path) -> io::Result<Self> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         // Between these two lines the directory's mode, 0700, keeps others out.
         let listener = UnixListener::bind(path)?;
+        let file = SocketFile(path.to_owned());
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        let (stop, stopping) = watch::channel(false);
-        Ok(Self {
-            path: path.to_owned(),
-            stop,
-            accepting: tokio::task::spawn(accept(listener, doors, stopping)),
-        })
+        Ok(Self { listener, file })
     }
 
+    /// Takes orders from now on.
+    pub fn open(self, doors: Doors) -> Server {
+        let (stop, stopping) = watch::channel(false);
+        Server {
+            stop,
+            accepting: tokio::task::spawn(accept(self.listener, doors, stopping)),
+            _file: self.file,
+        }
+    }
+}
+
+impl Server {
     /// Takes no more orders and waits for those that were taken.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         if let Err(error) = self.accepting.await {
             tracing::error!(%error, "the control socket did not close well");
         }
-        if let Err(error) = fs::remove_file(&self.path) {
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
             tracing::warn!(%error, "the control socket could not be removed");
         }
     }
@@ -96,10 +120,18 @@ async fn converse(stream: UnixStream, doors: &Doors) -> io::Result<()> {
     let mut reader = BufReader::new(reader.take(LINE_BYTES));
     timeout(PATIENCE, reader.read_line(&mut line)).await??;
     let (answer, chunks) = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => match orders::carry_out(request, doors).await {
-            Ok((value, chunks)) => (Answer::Done(value), chunks),
-            Err(error) => (Answer::Refused(error.to_string()), None),
-        },
+        Ok(request) => {
+            let change = request.change();
+            match orders::carry_out(request, doors).await {
+                Ok((value, chunks)) => {
+                    if let Some((command, about)) = change {
+                        tracing::info!(command, about, "the operator has changed something");
+                    }
+                    (Answer::Done(value), chunks)
+                }
+                Err(error) => (Answer::Refused(error.to_string()), None),
+            }
+        }
         Err(error) => {
             let reason = format!("the order cannot be read: {error}");
             (Answer::Refused(reason), None)

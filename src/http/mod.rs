@@ -182,8 +182,8 @@ async fn not_found(_: HttpRequest) -> HttpResponse {
     ApiError::NotFound.error_response()
 }
 
-/// Binds `address`. Called on a runtime.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// Takes `address`, on which nobody is listened to yet. Called on a runtime.
+pub fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -191,6 +191,11 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // So that a node can be started again at once.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Lets clients connect; they wait until [`server`] accepts them.
+pub fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 

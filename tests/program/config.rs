@@ -80,6 +80,14 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
             &["listen.tls_key", "together with"],
         ),
         (
+            "[listen]\ntls_certificate = \"gone.pem\"\ntls_key = \"k.pem\"",
+            &["listen.tls_certificate", "gone.pem", "a PEM file"],
+        ),
+        (
+            "[listen]\ntls_certificate = \"no.pem\"\ntls_key = \"no.pem\"",
+            &["listen.tls_key", "no.pem", "a PEM file"],
+        ),
+        (
             "[identity]\nalgorithm = \"rsa\"",
             &["identity.algorithm", "\"p256\" or \"ed25519\""],
         ),
@@ -120,6 +128,7 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
         ("[log]\nlevel = \"loud\"", &["log.level", "\"debug\""]),
         ("domain = ", &["config.toml", "line 1"]),
     ];
+    fs::write(place.path("no.pem"), "").unwrap();
     for (text, expected) in cases {
         fs::write(place.path("config.toml"), text).unwrap();
         let line = place.fails(&["serve"], 2);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -227,6 +227,67 @@ async fn no_line_of_the_log_has_a_secret() {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
     assert!(program.id() > 0);
+}
+
+/// Whoever waits for the port and then gives orders is not too early.
+#[test]
+fn operators_are_let_in_before_anybody_else() {
+    for _ in 0..5 {
+        let place = Place::new();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        let address = address.unwrap();
+        let mut node = place
+            .command(&["--listen", &address.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while TcpStream::connect(address).is_err() {
+            assert!(node.try_wait().unwrap().is_none(), "the node has ended");
+            std::thread::yield_now();
+        }
+        let listed = place.run(&["user", "list"]);
+        node.kill().unwrap();
+        node.wait().unwrap();
+        assert!(listed.status.success(), "{listed:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_what_was_changed_and_by_whom() {
+    let place = Place::new();
+    let program = place.start();
+    program.api.register("alice").await;
+    let session_id = "x fid=root@a.example";
+    let key = ClientKey::p256();
+    let alice = program.api.trust("alice", session_id, &key).await;
+    place.ok(&["user", "add", "bob"]);
+    place.ok(&["user", "list"]);
+    place.ok(&["key", "rotate"]);
+    place.ok(&["session", "end", "alice", session_id]);
+    assert_eq!(program.api.end(&alice).await, 401);
+    // Who does not speak HTTP is no error of the node's.
+    let address = program.api.base.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"nonsense\r\n\r\n").unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    drop(program);
+    let log = place.log();
+    // What a client chose cannot be taken for a part of the line.
+    let begun = format!(r#"a session has begun fid=alice@a.example session_id="{session_id}""#);
+    assert!(log.contains(&begun), "{log}");
+    let orders: Vec<_> = log
+        .lines()
+        .filter_map(|line| line.split_once("the operator has changed something "))
+        .map(|(_, order)| order)
+        .collect();
+    let expected = [
+        r#"command="user add" about="bob""#,
+        r#"command="key rotate" about="""#,
+        r#"command="session end" about="alice x fid=root@a.example""#,
+    ];
+    assert_eq!(orders, expected);
+    assert!(!log.contains("ERROR"), "{log}");
 }
 
 /// Where a network was away, all come back at once.
