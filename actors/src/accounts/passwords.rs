@@ -12,9 +12,9 @@ use rand_core::OsRng;
 use super::{AccountsError, Password};
 use crate::workers::Workers;
 
-/// How many may wait for their turn. At about 20 ms each this is a wait of a few seconds, after
-/// which a client would rather be told to come back.
-const QUEUE: usize = 128;
+/// How many may wait for their turn. At 20 to 30 ms each this is a wait of some seconds, after which a
+/// client would rather be told to come back.
+const QUEUE: usize = 256;
 
 /// Hashes and verifies: on half of the cores, since each takes 19 MiB and a core for as long as a thousand
 /// lookups (docs/decisions/0031).
