@@ -153,7 +153,11 @@ fn routes(service: &mut ServiceConfig) {
         ))
         .service(resource(
             "/readyz",
-            vec![(Method::GET, get().to(ready::show))],
+            vec![
+                (Method::GET, get().to(ready::show)),
+                // Many who watch over servers ask for the head alone.
+                (Method::HEAD, web::head().to(ready::show)),
+            ],
         ))
         .default_service(web::to(not_found));
 }
