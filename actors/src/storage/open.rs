@@ -17,8 +17,10 @@ use super::{Storage, compact, sync_directory};
 const MIB: u64 = 1024 * 1024;
 
 /// sled's cache takes about two and a half times the memory that it is given, and answers slower than
-/// what readers keep. So it is given one part of this many of what is allowed for caches.
-const SLEDS_PART: u64 = 12;
+/// what readers keep. So it is given one part of this many of what is allowed for caches, but
+/// no less than it needs for the inner pages of its tree.
+const SLEDS_PART: u64 = 24;
+const SLEDS_LEAST: u64 = MIB;
 
 /// How long sled may take to close its file.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
@@ -188,7 +190,7 @@ pub(super) fn open_when_closed(database: &Path, cache_mib: u64) -> Result<sled::
     }
     sled::Config::new()
         .path(database)
-        .cache_capacity(cache_mib.saturating_mul(MIB) / SLEDS_PART)
+        .cache_capacity((cache_mib.saturating_mul(MIB) / SLEDS_PART).max(SLEDS_LEAST))
         .open()
 }
 
