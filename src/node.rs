@@ -11,7 +11,7 @@ use antiphon_actors::cert_registry::{AppendServerCert, CertRegistry, RegistryErr
 use antiphon_actors::clock::SharedClock;
 use antiphon_actors::home_servers::{self, HomeServers, SystemNames};
 use antiphon_actors::key_manager::{
-    self, KeyError, KeyManager, RotateEndingKey, Serials, StartError,
+    self, KeyError, KeyManager, ReplaceServerKey, Serials, StartError,
 };
 use antiphon_actors::key_package_pool::{self, KeyPackagePool};
 use antiphon_actors::storage::{DataDir, DataDirError, Storage};
@@ -168,7 +168,7 @@ impl Node {
         }
         data_dir.stamp(&config.domain)?;
         if cert.validity().not_after < clock.now() {
-            cert = key_manager.send(RotateEndingKey).await??;
+            cert = key_manager.send(ReplaceServerKey { cert }).await??;
         }
 
         // 5. The doors.

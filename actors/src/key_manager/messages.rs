@@ -15,11 +15,14 @@ use crate::storage::WriteSet;
 #[rtype(result = "Result<ServerCert, KeyError>")]
 pub struct RotateServerKey;
 
-/// The same, if the key's certificate ends soon and nobody else has rotated it meanwhile; answered
-/// with the certificate that is in force then.
+/// The same, in the place of the key of this certificate; where that has been rotated already, the
+/// answer is the certificate after it.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<ServerCert, KeyError>")]
-pub struct RotateEndingKey;
+pub struct ReplaceServerKey {
+    /// The certificate.
+    pub cert: ServerCert,
+}
 
 /// The current key, to be sealed for a backup, and its certificate.
 #[derive(Debug, Message)]

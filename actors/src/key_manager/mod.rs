@@ -33,7 +33,7 @@ use rand_core::OsRng;
 use tokio::sync::oneshot;
 
 pub use error::{KeyError, StartError};
-pub use messages::{CertifySession, HeldKey, HoldKey, Purpose, RotateEndingKey, RotateServerKey};
+pub use messages::{CertifySession, HeldKey, HoldKey, Purpose, ReplaceServerKey, RotateServerKey};
 pub use serials::Serials;
 pub(crate) use serials::verify as verify_serials;
 use store::KeyFiles;
@@ -82,8 +82,8 @@ pub struct KeyManager {
 #[derive(Debug)]
 struct Waiting {
     asker: oneshot::Sender<Result<ServerCert, KeyError>>,
-    /// Whether one is wanted only where the certificate ends soon.
-    only_if_due: bool,
+    /// The certificate that is to be replaced, if not whichever is current.
+    instead_of: Option<ServerCert>,
 }
 
 /// A server key with its certificate.
@@ -265,14 +265,14 @@ impl Handler<RotateServerKey> for KeyManager {
     type Result = ResponseFuture<Result<ServerCert, KeyError>>;
 
     fn handle(&mut self, _: RotateServerKey, context: &mut Context<Self>) -> Self::Result {
-        self.wait_for_rotation(false, context)
+        self.wait_for_rotation(None, context)
     }
 }
 
-impl Handler<RotateEndingKey> for KeyManager {
+impl Handler<ReplaceServerKey> for KeyManager {
     type Result = ResponseFuture<Result<ServerCert, KeyError>>;
 
-    fn handle(&mut self, _: RotateEndingKey, context: &mut Context<Self>) -> Self::Result {
-        self.wait_for_rotation(true, context)
+    fn handle(&mut self, message: ReplaceServerKey, context: &mut Context<Self>) -> Self::Result {
+        self.wait_for_rotation(Some(message.cert), context)
     }
 }

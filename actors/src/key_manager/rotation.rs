@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{
-    Identity, KeyError, KeyManager, RotateEndingKey, SECONDS_A_DAY, Waiting, make_identity,
+    Identity, KeyError, KeyManager, ReplaceServerKey, SECONDS_A_DAY, Waiting, make_identity,
 };
 use crate::cert_registry::{AppendServerCert, Logged, RegistryError};
 
@@ -60,14 +60,14 @@ impl KeyManager {
         self.last_not_before.plus_secs(u64::from(self.has_signed))
     }
 
-    /// The certificate after the next rotation.
+    /// The certificate after the next rotation, or after that of `instead_of`.
     pub(super) fn wait_for_rotation(
         &mut self,
-        only_if_due: bool,
+        instead_of: Option<ServerCert>,
         context: &mut Context<Self>,
     ) -> ResponseFuture<Result<ServerCert, KeyError>> {
         let (asker, rotated) = oneshot::channel();
-        self.waiting.push_back(Waiting { asker, only_if_due });
+        self.waiting.push_back(Waiting { asker, instead_of });
         if self.reserved.is_none() {
             context.notify(Turn);
         }
@@ -76,12 +76,12 @@ impl KeyManager {
 
     /// Rotates once for each of `waiting`.
     fn rotate_for(&mut self, mut waiting: VecDeque<Waiting>) -> LocalBoxActorFuture<Self, ()> {
-        let Some(Waiting { asker, only_if_due }) = waiting.pop_front() else {
+        let Some(Waiting { asker, instead_of }) = waiting.pop_front() else {
             return Box::pin(actix::fut::ready(()));
         };
-        if only_if_due && self.clock.now() < self.rotation_due() {
-            // Somebody else has just rotated it.
-            let _ = asker.send(Ok(self.current.cert.clone()));
+        let current = &self.current.cert;
+        if instead_of.as_ref().is_some_and(|cert| cert != current) {
+            let _ = asker.send(Ok(current.clone()));
             return self.rotate_for(waiting);
         }
         let at = self.clock.now().max(self.earliest_rotation());
@@ -99,7 +99,7 @@ impl KeyManager {
         let logging = self.registry.send(append).into_actor(self);
         Box::pin(logging.then(move |logging: Logging, manager, context| {
             if matches!(logging, Ok(Err(RegistryError::SerialNumberTaken))) {
-                waiting.push_front(Waiting { asker, only_if_due });
+                waiting.push_front(Waiting { asker, instead_of });
             } else {
                 let rotated = manager.finish_rotation(identity, logging, context);
                 let _ = asker.send(rotated);
@@ -127,18 +127,14 @@ impl KeyManager {
         Ok(self.current.cert.clone())
     }
 
-    /// Sees to it that the key rotates before its certificate ends.
+    /// Sees to it that the key rotates before its certificate ends: early enough for session
+    /// certificates to get their full time, but not before two thirds of its own.
     pub(super) fn schedule_rotation(&mut self, context: &mut Context<Self>) {
-        self.rotate_at(self.rotation_due(), context);
-    }
-
-    /// When the key rotates if nobody asks for it: early enough for session certificates to get
-    /// their full time, but not before two thirds of its own.
-    fn rotation_due(&self) -> Timestamp {
         let server_cert_seconds = self.settings.server_cert_days * SECONDS_A_DAY;
         let session_cert_seconds = self.settings.session_cert_days * SECONDS_A_DAY;
         let lead = session_cert_seconds.min(server_cert_seconds / 3);
-        self.current.cert.validity().not_after.minus_secs(lead)
+        let due = self.current.cert.validity().not_after.minus_secs(lead);
+        self.rotate_at(due, context);
     }
 
     fn rotate_at(&mut self, due: Timestamp, context: &mut Context<Self>) {
@@ -151,7 +147,9 @@ impl KeyManager {
             manager.next_rotation = None;
             let retry = manager.clock.now().plus_secs(RETRY_AFTER);
             manager.rotate_at(retry, context);
-            let rotating = context.address().send(RotateEndingKey).into_actor(manager);
+            let cert = manager.current.cert.clone();
+            let replacing = context.address().send(ReplaceServerKey { cert });
+            let rotating = replacing.into_actor(manager);
             context.spawn(rotating.map(|rotated, _, _| log_rotation(rotated)));
         })));
     }

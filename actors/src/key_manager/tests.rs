@@ -251,3 +251,22 @@ async fn a_clock_set_back_does_not_hold_up_a_rotation() {
     running.check(&signed).await;
     running.stop();
 }
+
+#[actix::test]
+async fn a_certificate_is_replaced_once_however_many_ask() {
+    let place = Place::new();
+    let running = place.start().await;
+    let manager = &running.manager;
+    let first = manager.send(RotateServerKey).await.unwrap().unwrap();
+    let replace = |cert: &ServerCert| {
+        let cert = cert.clone();
+        let replacing = manager.send(ReplaceServerKey { cert });
+        async { replacing.await.unwrap().unwrap() }
+    };
+    let (second, same) = tokio::join!(replace(&first), replace(&first));
+    assert_ne!(second, first);
+    assert_eq!(same, second);
+    assert_eq!(replace(&first).await, second);
+    assert_ne!(replace(&second).await, second);
+    running.stop();
+}
