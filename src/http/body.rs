@@ -43,11 +43,12 @@ pub(super) async fn read(
         let arriving = timeout(PATIENCE, arrive(&mut payload, limit));
         arriving.await.map_err(too_slow)??
     };
-    if body.is_none() {
+    let Some(body) = body else {
         // Refused already, however this ends.
         let _ = timeout(PATIENCE, drain(&mut payload)).await;
-    }
-    body.ok_or(ApiError::PayloadTooLarge(limit))
+        return Err(ApiError::PayloadTooLarge(limit));
+    };
+    Ok(body)
 }
 
 /// The body, or none if it is longer than `limit`.

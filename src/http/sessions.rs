@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use antiphon_actors::accounts::{
-    AccountsError, EndNamedSession, EndOwnSession, OpenSession, Password,
+    AccountsError, Caller, EndNamedSession, EndOwnSession, OpenSession, Password,
 };
 use antiphon_actors::cert_registry::RegistryError;
 use antiphon_actors::key_manager::{CertifySession, Purpose};
@@ -112,36 +112,36 @@ pub(super) async fn end(
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
     body::expect_no_members(&request, payload, doors.body_bytes).await?;
-    let own = EndOwnSession {
-        session: caller.session,
-    };
-    let named = path::last_segment(&request).and_then(|id| SessionId::parse(&id).ok());
-    let mut ended_id = caller.session_id;
-    let ended = match (path::raw_last_segment(&request), named) {
-        ("@me", _) => doors.accounts.send(own).await?,
-        (_, None) => return Err(ApiError::NotFound),
-        (_, Some(session_id)) => {
-            let is_me = session_id.as_str() == "@me";
-            let named = EndNamedSession {
-                user: caller.user.id,
-                session_id: session_id.clone(),
-            };
-            match doors.accounts.send(named).await? {
-                // `%40me` means the session of that name if there is one: clients differ in what
-                // they encode.
-                Err(AccountsError::Registry(RegistryError::NoSuchSession)) if is_me => {
-                    doors.accounts.send(own).await?
-                }
-                ended => {
-                    ended_id = session_id;
-                    ended
-                }
-            }
-        }
-    };
-    ended?;
-    tracing::info!(fid = %caller.user.fid, session_id = ended_id.as_str(), "a session has ended");
+    let session_id = end_one(&caller, &request, &doors).await?;
+    tracing::info!(fid = %caller.user.fid, session_id = session_id.as_str(), "a session has ended");
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends the session that the path names; returns its ID.
+async fn end_one(
+    caller: &Caller,
+    request: &HttpRequest,
+    doors: &Doors,
+) -> Result<SessionId, ApiError> {
+    if path::raw_last_segment(request) != "@me" {
+        let named = path::last_segment(request).and_then(|id| SessionId::parse(&id).ok());
+        let session_id = named.ok_or(ApiError::NotFound)?;
+        let user = caller.user.id;
+        let end = EndNamedSession {
+            user,
+            session_id: session_id.clone(),
+        };
+        match doors.accounts.send(end).await? {
+            // `%40me` means the session of that name if there is one: clients differ in what they
+            // encode.
+            Err(AccountsError::Registry(RegistryError::NoSuchSession))
+                if session_id.as_str() == "@me" => {}
+            ended => return Ok(ended.map(|()| session_id)?),
+        }
+    }
+    let session = caller.session;
+    doors.accounts.send(EndOwnSession { session }).await??;
+    Ok(caller.session_id.clone())
 }
 
 /// Takes a CSR in as far as it can be judged without knowing who asks.
