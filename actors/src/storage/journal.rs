@@ -116,23 +116,39 @@ impl Journal {
 
     /// Puts the commit of this number on disk.
     pub(super) fn append(&mut self, number: u64, changes: &Changes) -> io::Result<()> {
-        let encode = |settled| {
-            let frame = frame::encode(&self.database, number, settled, changes);
-            frame.map_err(io::Error::other)
-        };
-        let mut frame = encode(self.settled.count())?;
-        if self.current.end > 0 && self.current.end + frame.len() > SIZE {
-            self.settled.wait_for(self.other.newest)?;
-            // All that it is written over must be settled by what it says itself.
-            frame = encode(self.settled.count())?;
-            std::mem::swap(&mut self.current, &mut self.other);
-            self.current.end = 0;
+        let mut frame = self.encode(number, changes)?;
+        if self.current.end > 0 && self.current.end + frame.len() + SECTOR > SIZE {
+            self.turn_over()?;
+            frame = self.encode(number, changes)?;
         }
-        let Part { file, end, newest } = &mut self.current;
-        file.write_all_at(&frame, *end as u64)?;
-        file.sync_data()?;
-        *end += frame.len();
-        *newest = number;
+        self.current.append(&frame)?;
+        self.current.newest = number;
+        Ok(())
+    }
+
+    /// Goes on at the beginning of the other file. The next frame says that what it is written over
+    /// is settled, but it may be torn; so that is on disk here before, in the sector that is left.
+    fn turn_over(&mut self) -> io::Result<()> {
+        self.settled.wait_for(self.other.newest)?;
+        let said = self.encode(self.settled.count(), &Changes::new())?;
+        self.current.append(&said)?;
+        std::mem::swap(&mut self.current, &mut self.other);
+        self.current.end = 0;
+        Ok(())
+    }
+
+    fn encode(&self, number: u64, changes: &Changes) -> io::Result<Vec<u8>> {
+        let settled = self.settled.count();
+        frame::encode(&self.database, number, settled, changes).map_err(io::Error::other)
+    }
+}
+
+impl Part {
+    /// Puts a frame behind the others, on disk.
+    fn append(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(frame, self.end as u64)?;
+        self.file.sync_data()?;
+        self.end += frame.len();
         Ok(())
     }
 }

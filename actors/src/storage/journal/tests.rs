@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -261,5 +262,48 @@ fn a_frame_is_what_it_was() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
         assert_eq!(decode(&[9; 16], &damaged), None, "byte {at}");
+    }
+}
+
+/// A commit that begins a file anew says itself that what it is written over is settled.
+#[tokio::test]
+async fn a_torn_commit_at_the_beginning_of_a_file_takes_nothing_along() {
+    let place = TempDir::new().unwrap();
+    let storage = Storage::open(place.path(), 8).unwrap();
+    fill_while_nothing_settles(&storage).await;
+    storage.settle().await.unwrap();
+    let mut model = read(&storage).unwrap();
+    let before = TempDir::new().unwrap();
+    copy(place.path(), before.path());
+    let old = fs::read(place.path().join("journal/0")).unwrap();
+    put(&storage, 1000, vec![9; 250 * 1024]).await;
+    drop(storage);
+
+    let whole = fs::read(place.path().join("journal/0")).unwrap();
+    let changed = || old.iter().zip(&whole).rposition(|(old, new)| old != new);
+    let sectors = changed().unwrap() / SECTOR + 1;
+    assert!(sectors > 500, "it did not begin the file anew");
+    for written in [0, 1, sectors - 1, sectors] {
+        let cut = TempDir::new().unwrap();
+        copy(before.path(), cut.path());
+        let other = place.path().join("journal/1");
+        fs::copy(other, cut.path().join("journal/1")).unwrap();
+        let torn = [&whole[..written * SECTOR], &old[written * SECTOR..]].concat();
+        fs::write(cut.path().join("journal/0"), torn).unwrap();
+        if written == sectors {
+            model.insert(1000_u64.to_be_bytes().to_vec(), vec![9; 250 * 1024]);
+        }
+        let storage = Storage::open(cut.path(), 8).unwrap();
+        assert!(read(&storage).unwrap() == model, "{written} sectors");
+    }
+}
+
+/// Fills one file of the journal and most of the other.
+#[allow(clippy::await_holding_lock)] // What it holds up is another thread.
+async fn fill_while_nothing_settles(storage: &Storage) {
+    let past = Arc::clone(&storage.past);
+    let _held = past.lock().unwrap();
+    for number in 0..190 {
+        put(storage, number, vec![8; 20 * 1024]).await;
     }
 }
