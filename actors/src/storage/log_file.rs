@@ -219,7 +219,7 @@ fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
         match message(bytes, at).filter(|message| number == Some(message.segment)) {
             Some(message) if message.kind == CAP => at = bytes.len(),
             Some(message) => {
-                if commit(message.body).is_some_and(|commit| commit <= commits) {
+                if commit(&message).is_some_and(|commit| commit <= commits) {
                     newest = lsn(message.segment, at);
                 }
                 at += message.size;

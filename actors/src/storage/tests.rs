@@ -2,6 +2,8 @@
 
 mod interrupted;
 mod locks;
+mod marks;
+mod named;
 mod stopped;
 
 use std::collections::BTreeMap;
@@ -11,7 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::{OpenError, Record, Space, Storage, WriteSet};
+use super::{Record, Space, Storage, WriteSet};
 use crate::tests::Random;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,111 +156,6 @@ async fn damage_of_the_other_files_is_noticed() {
     damage(true, "db/conf", 200).await;
     damage(true, "mark", 200).await;
     damage(false, "mark", 200).await;
-}
-
-#[tokio::test]
-async fn a_database_that_is_not_the_one_of_the_mark_is_refused() {
-    let place = TempDir::new().unwrap();
-    let (database, mark) = (place.path().join("db"), place.path().join("mark"));
-    let storage = Storage::open(place.path(), 8).unwrap();
-    storage
-        .commit(put(b"1", &Text("one".into())))
-        .await
-        .unwrap();
-    storage.close().unwrap();
-    let old = TempDir::new().unwrap();
-    copy(place.path(), old.path());
-    let storage = Storage::open(place.path(), 8).unwrap();
-    storage
-        .commit(put(b"2", &Text("two".into())))
-        .await
-        .unwrap();
-    storage.close().unwrap();
-    let new = TempDir::new().unwrap();
-    copy(place.path(), new.path());
-
-    // An older state of the same database.
-    fs::remove_dir_all(&database).unwrap();
-    copy(&old.path().join("db"), &database);
-    let refused = Storage::open(place.path(), 8).unwrap_err();
-    assert!(
-        matches!(refused, OpenError::Damaged { .. } | OpenError::Lost { .. }),
-        "{refused}"
-    );
-    // Another database.
-    let other = TempDir::new().unwrap();
-    let storage = Storage::open(other.path(), 8).unwrap();
-    for number in 0..9 {
-        storage
-            .commit(put(&key(number), &Text("other".into())))
-            .await
-            .unwrap();
-    }
-    storage.close().unwrap();
-    fs::remove_dir_all(&database).unwrap();
-    copy(&other.path().join("db"), &database);
-    let size = fs::metadata(database.join("db")).unwrap().len();
-    let same_size = fs::OpenOptions::new()
-        .write(true)
-        .open(other.path().join("db/db"))
-        .unwrap();
-    same_size.set_len(size).unwrap();
-    let refused = Storage::open(place.path(), 8).unwrap_err();
-    assert!(
-        matches!(refused, OpenError::Foreign(_) | OpenError::Damaged { .. }),
-        "{refused}"
-    );
-    // None at all.
-    fs::remove_dir_all(&database).unwrap();
-    let refused = Storage::open(place.path(), 8).unwrap_err();
-    assert!(matches!(refused, OpenError::Missing(_)), "{refused}");
-    assert!(!database.exists());
-    // No mark, until somebody says that this is well.
-    copy(&new.path().join("db"), &database);
-    for bytes in [Some(&b"not a mark"[..]), None] {
-        match bytes {
-            Some(bytes) => fs::write(&mark, bytes).unwrap(),
-            None => fs::remove_file(&mark).unwrap(),
-        }
-        let refused = Storage::open(place.path(), 8).unwrap_err();
-        assert!(matches!(refused, OpenError::NoMark(_)), "{refused}");
-    }
-    let storage = Storage::open_without_mark(place.path(), 8).unwrap();
-    assert_eq!(read(&storage).unwrap().len(), 2);
-    storage
-        .commit(put(b"3", &Text("three".into())))
-        .await
-        .unwrap();
-    storage.close().unwrap();
-    assert_eq!(
-        read(&Storage::open(place.path(), 8).unwrap())
-            .unwrap()
-            .len(),
-        3
-    );
-}
-
-/// A torn write of the mark leaves the one before; the database may be ahead of it.
-#[tokio::test]
-async fn a_mark_that_is_behind_is_no_damage() {
-    let place = TempDir::new().unwrap();
-    let storage = Storage::open(place.path(), 8).unwrap();
-    for number in 0..5 {
-        storage
-            .commit(put(&key(number), &Text("x".into())))
-            .await
-            .unwrap();
-    }
-    let mark = fs::read(place.path().join("mark")).unwrap();
-    for torn in [0, 4096] {
-        let killed = TempDir::new().unwrap();
-        copy(place.path(), killed.path());
-        let mut mark = mark.clone();
-        mark[torn..torn + 20].fill(0);
-        fs::write(killed.path().join("mark"), mark).unwrap();
-        let storage = Storage::open(killed.path(), 8).unwrap();
-        assert_eq!(read(&storage).unwrap().len(), 5);
-    }
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ pub(in crate::storage) const SEGMENT: u64 = 512 * 1024;
 pub(super) const SEGMENT_HEADER: usize = 20;
 /// Where less than this is left of a segment, no message begins.
 pub(super) const LONGEST_MESSAGE_HEADER: usize = 32;
-/// Sleds's number of a message that fills up its segment, and the largest of all numbers.
+/// sled's number of a message that fills up its segment, of a change of a page, and the largest.
 pub(super) const CAP: u8 = 2;
+const LINK: u8 = 10;
 const LAST_KIND: u8 = 11;
 /// sled hides its numbers behind this, so that zeros are not a valid header.
 const MASK: u64 = 0x7FFF_FFFF_FFFF_FFFF;
@@ -98,16 +99,17 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
     }
 }
 
-/// The number of the commit that a message counts.
-pub(super) fn commit(body: &[u8]) -> Option<u64> {
-    // Pages with many records are not the counter's.
-    if body.len() > 256 {
-        return None;
-    }
-    let at = body
-        .windows(COMMITS.len())
-        .position(|window| window == COMMITS)?;
-    // The key, the length of the value, and the value.
-    let value = body.get(at + COMMITS.len()..)?.strip_prefix(&[8])?;
-    Some(u64::from_be_bytes(*value.first_chunk()?))
+/// The number of the commit that a message counts: one that sets the counter, and nothing else.
+///
+/// What clients name must not pass for that. It can be a key's end, and so all that sled writes of the
+/// key; but then the value is a record, which begins with its version: the number would be 2⁵⁶ and
+/// more.
+pub(super) fn commit(message: &Message) -> Option<u64> {
+    let setting = (message.kind == LINK).then_some(message.body)?;
+    // The kind of change, then key and value, each after its length.
+    let value = setting
+        .strip_prefix(&[0, 7])?
+        .strip_prefix(COMMITS)?
+        .strip_prefix(&[8])?;
+    Some(u64::from_be_bytes(value.try_into().ok()?))
 }
