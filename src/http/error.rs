@@ -189,7 +189,7 @@ impl From<AccountsError> for ApiError {
 impl From<KeyError> for ApiError {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::CertEnded | KeyError::NoSerialNumber | KeyError::Stopped => Self::Busy,
+            KeyError::NoSerialNumber | KeyError::Stopped => Self::Busy,
             // It has ended since its token was looked at.
             KeyError::Registry(RegistryError::NoSuchSession) => Self::Unauthorized,
             KeyError::Registry(error) => error.into(),
@@ -214,7 +214,9 @@ impl From<RegistryError> for ApiError {
                 Self::InvalidIdCert(error.to_string())
             }
             RegistryError::Storage(error) => error.into(),
-            RegistryError::SerialNumberTaken | RegistryError::DamagedEntry(_) => internal(&error),
+            RegistryError::SessionTaken
+            | RegistryError::SerialNumberTaken
+            | RegistryError::DamagedEntry(_) => internal(&error),
         }
     }
 }

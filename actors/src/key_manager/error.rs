@@ -51,9 +51,6 @@ pub enum StartError {
 /// Why the KeyManager refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The server certificate has ended and the rotation that is due has not happened yet.
-    #[error("the server certificate has ended; its rotation is due")]
-    CertEnded,
     /// This run of the node has used up its serial numbers.
     #[error("no serial numbers are left; restart the node")]
     NoSerialNumber,

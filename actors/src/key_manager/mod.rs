@@ -150,12 +150,14 @@ impl KeyManager {
         }
     }
 
+    /// Whether the current certificate has ended, as when the clock was just set past its end.
+    fn has_ended(&self) -> bool {
+        self.current.cert.validity().not_after < self.not_before()
+    }
+
     fn sign(&mut self, csr: &VerifiedCsr) -> Result<ActorCert, KeyError> {
         let not_before = self.not_before();
         let issuer = &self.current.cert;
-        if !issuer.validity().covers(not_before) {
-            return Err(KeyError::CertEnded);
-        }
         let not_after = not_before.plus_secs(self.settings.session_cert_days * SECONDS_A_DAY);
         let validity = Validity {
             not_before,
@@ -204,6 +206,15 @@ impl Handler<CertifySession> for KeyManager {
     type Result = ResponseFuture<Result<ActorCert, KeyError>>;
 
     fn handle(&mut self, message: CertifySession, context: &mut Context<Self>) -> Self::Result {
+        let myself = context.address();
+        if self.has_ended() {
+            let ended = Some(self.current.cert.clone());
+            let replaced = self.wait_for_rotation(ended, context);
+            return Box::pin(async move {
+                replaced.await?;
+                myself.send(message).await?
+            });
+        }
         let CertifySession {
             csr,
             session,
@@ -214,7 +225,6 @@ impl Handler<CertifySession> for KeyManager {
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
         let registry = self.registry.clone();
-        let myself = context.address();
         Box::pin(async move {
             let again = purpose.clone();
             let logged = match purpose {

@@ -1,14 +1,14 @@
 //! Rotations, one after the other.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use actix::fut::LocalBoxActorFuture;
+use actix::fut::{ActorStreamExt as _, LocalBoxActorFuture};
 use actix::{
     ActorFutureExt as _, AsyncContext as _, AtomicResponse, Context, Handler, MailboxError,
-    Message, ResponseFuture, WrapFuture as _,
+    Message, ResponseFuture, WrapFuture as _, WrapStream as _,
 };
 use antiphon_protocol::{ServerCert, Timestamp};
+use futures_util::stream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -48,8 +48,10 @@ impl Handler<Turn> for KeyManager {
             return AtomicResponse::new(Box::pin(actix::fut::ready(())));
         }
         self.reserved = None;
-        let waiting = std::mem::take(&mut self.waiting);
-        AtomicResponse::new(self.rotate_for(waiting))
+        // A stream, since futures that hold the next one would nest as deep as many wait.
+        let waiting = stream::iter(std::mem::take(&mut self.waiting)).into_actor(self);
+        let rotated = waiting.then(|one, manager: &mut Self, _| manager.rotate_for(one));
+        AtomicResponse::new(Box::pin(rotated.finish()))
     }
 }
 
@@ -74,23 +76,20 @@ impl KeyManager {
         Box::pin(async move { rotated.await.map_err(|_| KeyError::Stopped)? })
     }
 
-    /// Rotates once for each of `waiting`.
-    fn rotate_for(&mut self, mut waiting: VecDeque<Waiting>) -> LocalBoxActorFuture<Self, ()> {
-        let Some(Waiting { asker, instead_of }) = waiting.pop_front() else {
-            return Box::pin(actix::fut::ready(()));
-        };
+    /// Rotates, and answers who asked for it; whoever has stopped waiting does not need to know.
+    fn rotate_for(&mut self, waiting: Waiting) -> LocalBoxActorFuture<Self, ()> {
+        let Waiting { asker, instead_of } = waiting;
         let current = &self.current.cert;
         if instead_of.as_ref().is_some_and(|cert| cert != current) {
             let _ = asker.send(Ok(current.clone()));
-            return self.rotate_for(waiting);
+            return Box::pin(actix::fut::ready(()));
         }
         let at = self.clock.now().max(self.earliest_rotation());
         let identity = match make_identity(&self.settings, &self.files, &mut self.serials, at) {
             Ok(identity) => identity,
             Err(error) => {
-                // Whoever has stopped waiting does not need to know.
                 let _ = asker.send(Err(error));
-                return self.rotate_for(waiting);
+                return Box::pin(actix::fut::ready(()));
             }
         };
         let append = AppendServerCert {
@@ -99,12 +98,11 @@ impl KeyManager {
         let logging = self.registry.send(append).into_actor(self);
         Box::pin(logging.then(move |logging: Logging, manager, context| {
             if matches!(logging, Ok(Err(RegistryError::SerialNumberTaken))) {
-                waiting.push_front(Waiting { asker, instead_of });
-            } else {
-                let rotated = manager.finish_rotation(identity, logging, context);
-                let _ = asker.send(rotated);
+                return manager.rotate_for(Waiting { asker, instead_of });
             }
-            manager.rotate_for(waiting)
+            let rotated = manager.finish_rotation(identity, logging, context);
+            let _ = asker.send(rotated);
+            Box::pin(actix::fut::ready(()))
         }))
     }
 

@@ -1,6 +1,9 @@
 //! "Which key signed this" has one answer, whatever rotates when.
 
+use std::collections::HashSet;
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use actix::{Actor as _, Addr, Arbiter};
@@ -9,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::cert_registry::{AppendServerCert, CertReader, ServerCertInForce, SessionRef};
-use crate::clock::{Clock as _, ManualClock};
+use crate::clock::{Clock, ManualClock};
 use crate::storage::{Storage, WriteSet};
 use crate::tests::{Random, verified_csr};
 
@@ -19,6 +22,20 @@ struct Running {
     manager: Addr<KeyManager>,
     reader: Addr<CertReader>,
     arbiters: Vec<Arbiter>,
+}
+
+/// A clock that can be set without anybody who waits hearing of it, as the system's can.
+#[derive(Debug, Clone)]
+struct SilentClock(ManualClock);
+
+impl Clock for SilentClock {
+    fn unix_millis(&self) -> u64 {
+        self.0.unix_millis()
+    }
+
+    fn reached(&self, _: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
 }
 
 struct Place {
@@ -48,6 +65,11 @@ impl Place {
     }
 
     async fn start(&self) -> Running {
+        self.start_with(Arc::new(self.clock.clone())).await
+    }
+
+    /// With another clock for the manager.
+    async fn start_with(&self, clock: SharedClock) -> Running {
         let storage = Storage::open(&self.directory.path().join("db"), 8).unwrap();
         let serials = Serials::begin(&storage, &self.clock).await.unwrap();
         let log = CertRegistry::open(storage, Arc::new(self.clock.clone())).unwrap();
@@ -64,7 +86,6 @@ impl Place {
             server_cert_days: 180,
             session_cert_days: 60,
         };
-        let clock = Arc::new(self.clock.clone());
         let manager = KeyManager::open(
             settings,
             clock,
@@ -167,12 +188,11 @@ async fn the_server_cert_at_not_before_verifies_whatever_happens() {
                     let signed = cert.validity().not_before;
                     place.clock.set(place.clock.now().max(signed).plus_secs(1));
                     certs.push(cert);
-                    let mut keys = Vec::new();
+                    let mut keys = HashSet::new();
                     for rotation in rotations {
                         let cert = rotation.await.unwrap().unwrap();
-                        keys.push(cert.public_key().fingerprint().unwrap());
+                        keys.insert(cert.public_key().fingerprint().unwrap());
                     }
-                    keys.dedup();
                     assert_eq!(keys.len(), 3);
                 }
                 3 => place.clock.advance(random.below(3)),
@@ -191,6 +211,31 @@ async fn the_server_cert_at_not_before_verifies_whatever_happens() {
         }
         running.stop();
     }
+}
+
+/// A thousand at once need no more stack than one.
+#[actix::test]
+async fn each_of_a_thousand_rotations_has_its_own_certificate() {
+    let mut place = Place::new();
+    let running = place.start().await;
+    // So that all of them wait for the next second, and get it together.
+    let signing = running.manager.send(place.certify()).await;
+    signing.unwrap().unwrap();
+    let rotations: Vec<_> = (0..1000)
+        .map(|_| running.manager.send(RotateServerKey))
+        .collect();
+    let rotations: Vec<_> = rotations.into_iter().map(actix::spawn).collect();
+    // Answered after all of them have been handed over.
+    let held = running.manager.send(HoldKey).await;
+    held.unwrap().unwrap();
+    place.clock.advance(1);
+    let mut keys = HashSet::new();
+    for rotation in rotations {
+        let cert = rotation.await.unwrap().unwrap().unwrap();
+        keys.insert(cert.public_key().fingerprint().unwrap());
+    }
+    assert_eq!(keys.len(), 1000);
+    running.stop();
 }
 
 #[actix::test]
@@ -268,5 +313,33 @@ async fn a_certificate_is_replaced_once_however_many_ask() {
     assert_eq!(same, second);
     assert_eq!(replace(&first).await, second);
     assert_ne!(replace(&second).await, second);
+    running.stop();
+}
+
+#[actix::test]
+async fn a_clock_set_past_the_end_of_the_certificate_holds_up_nobody() {
+    let mut place = Place::new();
+    let clock = SilentClock(place.clock.clone());
+    let running = place.start_with(Arc::new(clock)).await;
+    let signed = running
+        .manager
+        .send(place.certify())
+        .await
+        .unwrap()
+        .unwrap();
+    place.clock.advance(200 * SECONDS_A_DAY);
+    let certifying = [(); 3].map(|()| running.manager.send(place.certify()));
+    let mut issuers = Vec::new();
+    for certifying in certifying {
+        let cert = certifying.await.unwrap().unwrap();
+        assert_eq!(cert.validity().not_before, place.clock.now());
+        running.check(&cert).await;
+        let at = Some(cert.validity().not_before);
+        let server = running.reader.send(ServerCertInForce { at }).await;
+        issuers.push(server.unwrap().unwrap().certs);
+    }
+    issuers.dedup();
+    assert_eq!(issuers.len(), 1, "rotated more than once");
+    running.check(&signed).await;
     running.stop();
 }
