@@ -57,8 +57,8 @@ impl Alice {
         };
         let manager = log.key_manager(&asker, KeyAlgorithm::Ed25519);
         let (clock, storage) = (log.clock.clone(), log.storage.clone());
-        let (now, registry) = (clock.now(), log.registry.clone());
-        let accounts = Accounts::open(settings, clock, storage, now, manager, registry);
+        let (registry, reader) = (log.registry.clone(), log.reader.clone());
+        let accounts = Accounts::open(settings, clock, storage, manager, registry, reader);
         let accounts = start_elsewhere(asker.block_on(accounts).unwrap());
         let add = AddUser {
             local_name: LocalName::parse("alice").unwrap(),

@@ -139,9 +139,9 @@ impl Node {
             account_settings(config),
             Arc::clone(&clock),
             storage.clone(),
-            log_time,
             key_manager.clone(),
             registry.clone(),
+            cert_reader.clone(),
         )
         .await?;
         let accounts = start(accounts, &arbiter(&mut arbiters));

@@ -1,5 +1,6 @@
 //! `/p2core/session/…`.
 
+use antiphon_protocol::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use reqwest::Method;
@@ -232,4 +233,25 @@ async fn a_token_dies_at_its_last_second_and_not_before() {
     )
     .await;
     node.stop().await;
+}
+
+#[actix_web::test]
+async fn sessions_stay_apart_however_often_the_node_starts_while_time_stands_still() {
+    for back in [0, 1800] {
+        let (node, clock) = TestNode::start_at(NOW).await;
+        node.api.register("alice").await;
+        let mut sessions = Vec::new();
+        sessions.push(node.api.trust("alice", "one", &ClientKey::p256()).await);
+        clock.set(Timestamp::from_secs(NOW - back));
+        let node = node.restart().await;
+        sessions.push(node.api.trust("alice", "two", &ClientKey::p256()).await);
+        let node = node.restart().await;
+        sessions.push(node.api.trust("alice", "three", &ClientKey::p256()).await);
+        let certs = node.api.user_certs(&node.api.fid("alice"), None).await;
+        assert_eq!(certs.len(), 3, "with the clock set back by {back} s");
+        for session in &sessions {
+            assert_eq!(node.api.end(session).await, 204);
+        }
+        node.stop().await;
+    }
 }

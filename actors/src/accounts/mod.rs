@@ -21,7 +21,7 @@ mod verify;
 use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext as _, Context, ResponseActFuture};
-use antiphon_protocol::{Domain, Timestamp};
+use antiphon_protocol::{Domain, Snowflake, Timestamp};
 
 pub use error::{AccountsError, ChallengeFailure};
 pub use messages::{
@@ -33,7 +33,7 @@ pub use messages::{
 
 pub use reader::UserReader;
 
-use crate::cert_registry::CertRegistry;
+use crate::cert_registry::{CertReader, CertRegistry, SessionRef};
 use crate::clock::SharedClock;
 use crate::key_manager::KeyManager;
 use crate::storage::Storage;
@@ -66,6 +66,8 @@ pub struct Settings {
     pub token_days: u64,
 }
 
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
 /// How long memory for password hashes is kept after the last one, at least.
 const MEMORY_KEPT: Duration = Duration::from_secs(2);
 
@@ -80,22 +82,23 @@ pub struct Accounts {
     challenges: Challenges,
     key_manager: Addr<KeyManager>,
     registry: Addr<CertRegistry>,
+    cert_reader: CertReader,
 }
 
 type Answer<T> = ResponseActFuture<Accounts, Result<T, AccountsError>>;
 
 impl Accounts {
-    /// Takes up the accounts in `storage`, for a node whose log ends at `log_time`.
+    /// Takes up the accounts in `storage`.
     pub async fn open(
         settings: Settings,
         clock: SharedClock,
         storage: Storage,
-        log_time: Timestamp,
         key_manager: Addr<KeyManager>,
         registry: Addr<CertRegistry>,
+        cert_reader: CertReader,
     ) -> Result<Self, AccountsError> {
         let store = Store::new(storage.clone());
-        let ids = Ids::after(store.newest_user()?, log_time);
+        let ids = Ids::after(store.newest_user()?);
         let challenges = Challenges::open(storage, settings.domain.clone()).await?;
         Ok(Self {
             settings,
@@ -106,7 +109,21 @@ impl Accounts {
             challenges,
             key_manager,
             registry,
+            cert_reader,
         })
+    }
+
+    /// What a new session of a user is called within the node.
+    fn new_session(&mut self, user: Snowflake) -> Result<SessionRef, AccountsError> {
+        let newest = self.cert_reader.newest_session(user)?;
+        let session = self.ids.next_after(newest, self.clock.as_ref());
+        Ok(SessionRef { user, session })
+    }
+
+    /// The first second in which a token made now is no longer good.
+    fn token_expiry(&self) -> Timestamp {
+        let seconds = self.settings.token_days * SECONDS_A_DAY;
+        self.clock.now().plus_secs(seconds)
     }
 }
 

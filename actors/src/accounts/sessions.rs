@@ -11,8 +11,6 @@ use super::{
 use crate::cert_registry::{self, CertRegistry, LiveSession, SessionRef};
 use crate::key_manager::{CertifySession, Purpose};
 
-pub(super) const SECONDS_A_DAY: u64 = 24 * 60 * 60;
-
 impl Handler<OpenSession> for Accounts {
     type Result = Answer<Opened>;
 
@@ -57,18 +55,15 @@ impl Accounts {
             Ok(csr) => csr,
             Err(error) => return refuse(error),
         };
-        let session = SessionRef {
-            user: user.id,
-            session: self.ids.next(self.clock.as_ref()),
+        let session = match self.new_session(user.id) {
+            Ok(session) => session,
+            Err(error) => return refuse(error),
         };
         let token = Token::random(&mut OsRng);
-        let expires = self
-            .clock
-            .now()
-            .plus_secs(self.settings.token_days * SECONDS_A_DAY);
+        let (hash, expires) = (token.hash(), self.token_expiry());
         let rider = self
             .store
-            .put_token(token.hash(), session, csr.session_id(), expires);
+            .put_token(hash, session, csr.session_id(), expires);
         let purpose = match rider {
             Ok(rider) => Purpose::Open { rider },
             Err(error) => return refuse(error),

@@ -4,10 +4,9 @@ use actix::{ActorFutureExt as _, Context, Handler, WrapFuture as _};
 use antiphon_protocol::{ActorCert, Fid, Token, UserId};
 use rand_core::OsRng;
 
-use super::sessions::SECONDS_A_DAY;
 use super::store::{Store, User};
 use super::{Accounts, AccountsError, Answer, SignIn, SignedIn, UserSummary, refuse};
-use crate::cert_registry::{RegistryError, SessionRef, SessionRider, SignInWithCert, Standing};
+use crate::cert_registry::{RegistryError, SessionRider, SignInWithCert, Standing};
 use crate::storage::WriteSet;
 
 impl Handler<SignIn> for Accounts {
@@ -62,20 +61,18 @@ impl Accounts {
 
     /// Has the certificate noted, and the session given a token with it.
     fn sign_in(&mut self, user: UserSummary, cert: ActorCert) -> Answer<SignedIn> {
+        let new_session = match self.new_session(user.id) {
+            Ok(session) => session,
+            Err(error) => return refuse(error),
+        };
         let token = Token::random(&mut OsRng);
-        let expires = self
-            .clock
-            .now()
-            .plus_secs(self.settings.token_days * SECONDS_A_DAY);
-        let (store, hash) = (self.store.clone(), token.hash());
+        let (hash, expires) = (token.hash(), self.token_expiry());
+        let store = self.store.clone();
         let session_id = cert.session_id().clone();
         let rider = move |session| store.put_token(hash, session, &session_id, expires);
         let standing = Standing::of(&cert, &self.settings.domain);
         let noting = self.registry.send(SignInWithCert {
-            new_session: SessionRef {
-                user: user.id,
-                session: self.ids.next(self.clock.as_ref()),
-            },
+            new_session,
             cert,
             standing,
             rider: SessionRider(Box::new(rider)),

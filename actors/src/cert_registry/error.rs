@@ -20,6 +20,9 @@ pub enum RegistryError {
     /// The user has a live session with this ID.
     #[error("the session ID is in use")]
     SessionIdTaken,
+    /// The session that should begin has begun before.
+    #[error("the session has begun before")]
+    SessionTaken,
     /// The user has no live session like that.
     #[error("there is no such session")]
     NoSuchSession,

@@ -15,7 +15,7 @@ use crate::storage::{StorageError, WriteSet};
 pub struct SessionRef {
     /// Whose.
     pub user: Snowflake,
-    /// Which: unique on the node, and greater than that of any session seen before.
+    /// Which: greater than that of any session of this user seen before.
     pub session: Snowflake,
 }
 

@@ -187,7 +187,7 @@ impl Handler<OpenSession> for CertRegistry {
         let checked = self
             .store
             .check_serial_number(cert.serial_number())
-            .and_then(|()| self.store.check_session_id(session.user, cert.session_id()));
+            .and_then(|()| self.store.check_may_begin(session, cert.session_id()));
         match checked {
             Ok(()) => {
                 let not_before = cert.validity().not_before;

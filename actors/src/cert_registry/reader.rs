@@ -81,6 +81,11 @@ impl CertReader {
         Ok(certs.into_iter().find(|cert| cert.session == session))
     }
 
+    /// The newest of a user's sessions, also one that has ended.
+    pub fn newest_session(&self, user: Snowflake) -> Result<Option<Snowflake>, RegistryError> {
+        self.store.newest_session(user)
+    }
+
     /// The server's certificate in force.
     fn server_cert(&self, asked: Asked) -> Result<Option<Vec<u8>>, RegistryError> {
         let Asked { at, newest, .. } = asked;

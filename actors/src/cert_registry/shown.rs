@@ -40,7 +40,10 @@ impl Handler<SignInWithCert> for CertRegistry {
         };
         match (rider.0)(session) {
             Ok(rider) if session == new_session && standing == Standing::Foreign => {
-                self.log_foreign(session, &cert, rider)
+                match self.store.check_may_begin(session, cert.session_id()) {
+                    Ok(()) => self.log_foreign(session, &cert, rider),
+                    Err(error) => self.refuse(error),
+                }
             }
             Ok(rider) => self.take(session, &cert, standing, rider),
             Err(error) => self.refuse(error.into()),

@@ -133,13 +133,16 @@ impl Store {
         Ok(())
     }
 
-    /// Refuses a session ID that a live session of the user has.
-    pub(super) fn check_session_id(
+    /// Refuses a session that was there before, and a session ID that a live one of the user has.
+    pub(super) fn check_may_begin(
         &self,
-        user: Snowflake,
+        session: SessionRef,
         session_id: &SessionId,
     ) -> Result<(), RegistryError> {
-        match self.live_session(user, session_id)? {
+        if self.storage.contains(Space::Sessions, &session.key())? {
+            return Err(RegistryError::SessionTaken);
+        }
+        match self.live_session(session.user, session_id)? {
             Some(_) => Err(RegistryError::SessionIdTaken),
             None => Ok(()),
         }

@@ -122,6 +122,29 @@ async fn of_many_sessions_with_one_id_one_begins() {
     running.stop();
 }
 
+/// What would go on with it otherwise is another session.
+#[actix::test]
+async fn a_session_begins_once_also_after_its_end() {
+    let (_directory, _, running) = begin();
+    let issuer = Issuer::new();
+    let session = SessionRef::from_numbers(1, 2);
+    let open = |id: &str| {
+        let opening = running.registry.send(OpenSession {
+            session,
+            cert: issuer.issue(&SessionId::parse(id).unwrap(), START),
+            rider: WriteSet::new(),
+        });
+        async { opening.await.unwrap() }
+    };
+    open("phone").await.unwrap();
+    assert_eq!(open("tablet").await, Err(RegistryError::SessionTaken));
+    let rider = WriteSet::new();
+    let ended = running.registry.send(EndSession { session, rider }).await;
+    ended.unwrap().unwrap();
+    assert_eq!(open("phone").await, Err(RegistryError::SessionTaken));
+    running.stop();
+}
+
 /// Later serial numbers are unique by how they are drawn, in the KeyManager.
 #[actix::test]
 async fn a_serial_number_from_before_format_3_is_not_used_again() {
@@ -177,12 +200,13 @@ async fn each_entry_carries_the_hash_of_the_one_before() {
 }
 
 #[actix::test]
-async fn a_certificate_that_another_server_signed_is_found_in_a_sound_chain() {
+async fn certificates_of_another_server_or_session_are_found_in_a_sound_chain() {
     let directory = TempDir::new().unwrap();
     let store = Store::new(Storage::open(directory.path(), 8).unwrap());
     let ours = Issuer::new();
     let session_id = SessionId::parse("phone").unwrap();
     let own = ours.issue(&session_id, START);
+    let of_another_session = ours.issue(&SessionId::parse("tablet").unwrap(), START);
     // Everything is as it should be, but for the key that signed it.
     let theirs = Issuer {
         key: PrivateKey::generate(KeyAlgorithm::Ed25519, &mut OsRng),
@@ -195,6 +219,7 @@ async fn a_certificate_that_another_server_signed_is_found_in_a_sound_chain() {
         NewEvent::server_cert(&ours.cert),
         NewEvent::session_cert(session, &own),
         NewEvent::session_cert(session, &others),
+        NewEvent::session_cert(session, &of_another_session),
     ] {
         let at = Timestamp::from_secs(START);
         let (writes, appended) = store.append(&head, at, event).unwrap();
@@ -205,9 +230,13 @@ async fn a_certificate_that_another_server_signed_is_found_in_a_sound_chain() {
     let storage = Storage::open(directory.path(), 8).unwrap();
     let domain = Domain::parse("a.example").unwrap();
     let report = crate::verify::verify(&storage, &domain, None);
-    let of_signatures =
-        |finding: &&String| finding.contains("under the server key of its notBefore");
-    let found: Vec<_> = report.findings.iter().filter(of_signatures).collect();
-    assert_eq!(found.len(), 1, "{:?}", report.findings);
-    assert!(found[0].starts_with("entry 3: "), "{found:?}");
+    for (entry, what) in [
+        ("entry 3: ", "under the server key of its notBefore"),
+        ("entry 4: ", "it is not the certificate of its session"),
+    ] {
+        let found = report.findings.iter();
+        let found: Vec<_> = found.filter(|finding| finding.contains(what)).collect();
+        assert_eq!(found.len(), 1, "{:?}", report.findings);
+        assert!(found[0].starts_with(entry), "{found:?}");
+    }
 }

@@ -127,7 +127,8 @@ impl Log<'_> {
                 }
                 Err(error) => report.finding(wrong(&error)),
             },
-            Event::SessionCert { user, der, .. } | Event::ForeignCert { user, der, .. } => {
+            Event::SessionCert { user, session, der }
+            | Event::ForeignCert { user, session, der } => {
                 let cert = match ActorCert::from_der(der) {
                     Ok(cert) => cert,
                     Err(error) => return report.finding(wrong(&error)),
@@ -135,6 +136,13 @@ impl Log<'_> {
                 match self.accounts.fid_of(*user) {
                     Ok(Some(fid)) if fid == cert.fid().to_string() => {}
                     Ok(_) => report.finding(wrong(&"it is not the certificate of its user")),
+                    Err(error) => report.finding(wrong(&error)),
+                }
+                let by_user = key(&[*user, *session]);
+                let session = self.storage.get::<SessionRecord>(Space::Sessions, &by_user);
+                match session {
+                    Ok(Some(session)) if session.session_id == cert.session_id().as_str() => {}
+                    Ok(_) => report.finding(wrong(&"it is not the certificate of its session")),
                     Err(error) => report.finding(wrong(&error)),
                 }
                 if matches!(entry.event, Event::SessionCert { .. }) {

@@ -99,6 +99,19 @@ impl Store {
         Ok(certs)
     }
 
+    /// The newest of a user's sessions, also one that has ended.
+    pub(in crate::cert_registry) fn newest_session(
+        &self,
+        user: Snowflake,
+    ) -> Result<Option<Snowflake>, RegistryError> {
+        let of_user = key(&[user.as_u64()]);
+        let sessions = self
+            .storage
+            .scan::<SessionRecord>(Space::Sessions, &of_user);
+        let newest = sessions.rev().next().transpose()?;
+        Ok(newest.map(|(by_user, _)| Snowflake::from_u64(number_at(&by_user, 1))))
+    }
+
     /// The timeline of a user, among the entries up to `newest`; none of one that is too long.
     pub(in crate::cert_registry) fn timeline(
         &self,
