@@ -34,6 +34,14 @@ impl Domain {
         &self.0
     }
 
+    /// Whether the DNS can have it: 253 characters at most, 63 in a label, and no hyphen at either
+    /// end of one (RFC 1035 §2.3.4, RFC 1123 §2.1).
+    pub fn is_dns_name(&self) -> bool {
+        let is_label =
+            |label: &str| label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-');
+        self.0.len() <= 253 && self.0.split('.').all(is_label)
+    }
+
     /// The labels from the top down: `com`, `example`, `node` for `node.example.com`.
     pub fn labels_top_down(&self) -> impl Iterator<Item = &str> {
         self.0.rsplit('.')

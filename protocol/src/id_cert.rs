@@ -8,7 +8,7 @@ use der::Decode;
 use x509_cert::{Certificate, Version};
 
 use crate::profile::Profile;
-use crate::signed::Signed;
+use crate::signed::{LONGEST_DER, Signed};
 use crate::{
     DistinguishedName, Domain, Fid, KeyError, NameError, PublicKey, SerialNumber, SessionId,
     Validity,
@@ -34,6 +34,9 @@ pub enum IdCertError {
     /// Not DER of an X.509 certificate, or more than that.
     #[error("not an X.509 certificate in DER")]
     NotX509,
+    /// More than 4 KiB.
+    #[error("longer than {LONGEST_DER} bytes")]
+    TooLong,
     /// Not version 3.
     #[error("the X.509 version is not 3")]
     Version,
@@ -98,8 +101,9 @@ struct Parts {
 }
 
 impl ServerCert {
-    /// Reads a server's certificate and verifies its signature with its own key.
+    /// Reads a server's certificate, of at most 4 KiB, and verifies its signature with its own key.
     pub fn from_der(bytes: &[u8]) -> Result<Self, IdCertError> {
+        check_length(bytes)?;
         let (certificate, signed) = parse(bytes)?;
         let DistinguishedName::Server(domain) = subject(&certificate)? else {
             return Err(IdCertError::NotAServer);
@@ -122,8 +126,9 @@ impl ServerCert {
 }
 
 impl ActorCert {
-    /// Reads an actor's certificate. Its signature is checked by [`Self::verify`].
+    /// Reads an actor's certificate, of at most 4 KiB. Its signature is checked by [`Self::verify`].
     pub fn from_der(bytes: &[u8]) -> Result<Self, IdCertError> {
+        check_length(bytes)?;
         let (certificate, signed) = parse(bytes)?;
         let DistinguishedName::Actor { fid, session_id } = subject(&certificate)? else {
             return Err(IdCertError::NotAnActor);
@@ -221,6 +226,13 @@ impl Parts {
 }
 
 // The single checks, each usable alone, so that `inspect` can list all that fail.
+
+pub(crate) fn check_length(bytes: &[u8]) -> Result<(), IdCertError> {
+    if bytes.len() > LONGEST_DER {
+        return Err(IdCertError::TooLong);
+    }
+    Ok(())
+}
 
 pub(crate) fn parse(bytes: &[u8]) -> Result<(Certificate, Signed), IdCertError> {
     let certificate = Certificate::from_der(bytes).map_err(|_| IdCertError::NotX509)?;

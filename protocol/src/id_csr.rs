@@ -7,7 +7,7 @@ use x509_cert::ext::Extensions;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
 use x509_cert::request::CertReq;
 
-use crate::signed::Signed;
+use crate::signed::{LONGEST_DER, Signed};
 use crate::{DistinguishedName, Fid, KeyError, NameError, PublicKey, SessionId};
 
 /// PKCS#9 extensionRequest (RFC 2985 §5.4.2).
@@ -38,6 +38,9 @@ pub enum CsrError {
     /// Not DER of a PKCS#10 request, or more than that.
     #[error("not a PKCS#10 certification request in DER")]
     NotPkcs10,
+    /// More than 4 KiB.
+    #[error("longer than {LONGEST_DER} bytes")]
+    TooLong,
     /// The subject is not a polyproto distinguished name.
     #[error(transparent)]
     Subject(#[from] NameError),
@@ -65,8 +68,11 @@ pub enum CsrError {
 }
 
 impl IdCsr {
-    /// Parses DER; trailing bytes are refused.
+    /// Parses DER of at most 4 KiB; trailing bytes are refused.
     pub fn from_der(bytes: &[u8]) -> Result<Self, CsrError> {
+        if bytes.len() > LONGEST_DER {
+            return Err(CsrError::TooLong);
+        }
         Ok(Self {
             request: CertReq::from_der(bytes).map_err(|_| CsrError::NotPkcs10)?,
             signed: Signed::from_der(bytes).map_err(|_| CsrError::NotPkcs10)?,

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use antiphon_actors::clock::{Clock as _, ManualClock};
 use antiphon_protocol::{Domain, KeyAlgorithm, PrivateKey, Timestamp, base64};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use rand_core::OsRng;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::support::home::{Home, Mood, server_cert};
 use crate::support::node::TestNode;
@@ -148,6 +149,7 @@ async fn no_wrong_certificate_lets_anybody_in() {
             forge(&home.key, from, NOW + 1000 * DAY),
         ),
         ("a server's own", home.cert.as_der().to_vec()),
+        ("longer than 4 KiB", vec![0x30; 4097]),
     ];
     for (what, cert) in cases {
         println!("{what}");
@@ -231,6 +233,30 @@ async fn a_refusal_never_rests_on_what_is_kept() {
     scene.refused(&cert, INVALID.0, INVALID.1).await;
     scene.home.is(Mood::Honest);
     scene.taken(&cert).await;
+}
+
+#[actix_web::test]
+async fn a_refusal_never_rests_on_an_answer_to_somebody_before() {
+    let scene = Scene::start().await;
+    let (first, told) = (scene.certify("phone"), Arc::new(Notify::new()));
+    scene.home.is(Mood::Late(Arc::clone(&told)));
+    let meanwhile = async {
+        let is_about_user = |asked: &String| asked.contains("/key/user/");
+        while !scene.home.asked().iter().any(is_about_user) {
+            scene.node.api.get("/readyz").await;
+        }
+        // Issued when the home server has looked, asked about before it answers.
+        let second = scene.certify("tablet");
+        let answered = async {
+            for _ in 0..50 {
+                scene.node.api.get("/readyz").await;
+            }
+            scene.home.is(Mood::Honest);
+            told.notify_waiters();
+        };
+        join(scene.taken(&second), answered).await;
+    };
+    join(scene.taken(&first), meanwhile).await;
 }
 
 #[actix_web::test]

@@ -70,6 +70,8 @@ async fn a_refused_csr_says_why() {
         (STANDARD.encode("nonsense"), "PKCS#10"),
         (STANDARD.encode(&trailing), "PKCS#10"),
         (STANDARD.encode(&forged), "signature"),
+        (STANDARD.encode([0x30; 4096]), "PKCS#10"),
+        (STANDARD.encode([0x30; 4097]), "longer than 4096 bytes"),
         (
             STANDARD.encode(key.csr("bob@a.example", "phone")),
             "federation ID",

@@ -15,7 +15,7 @@ use antiphon_protocol::{
 };
 use futures_util::stream;
 use rand_core::OsRng;
-use serde_json::json;
+use tokio::sync::Notify;
 
 use super::ClientKey;
 
@@ -29,6 +29,8 @@ pub enum Mood {
     Huge,
     /// Never.
     Silent,
+    /// Of its users, what is right when it is asked, once it is told to.
+    Late(Arc<Notify>),
     /// A byte at a time, for ever.
     Drips,
     /// Somebody else would know.
@@ -193,13 +195,21 @@ async fn answer(request: HttpRequest, state: Data<State>) -> HttpResponse {
                 .finish()
         }
         Mood::Shows(cert) if is_about_server => HttpResponse::Ok().json(base64::encode(&cert)),
-        Mood::Honest | Mood::Shows(_) if is_about_server => {
+        Mood::Honest | Mood::Shows(_) | Mood::Late(_) if is_about_server => {
             HttpResponse::Ok().json(base64::encode(&state.cert))
         }
-        Mood::Honest | Mood::Shows(_) | Mood::Huge => {
-            let listed = state.listed.lock().unwrap();
-            let texts: Vec<_> = listed.iter().map(|cert| base64::encode(cert)).collect();
-            HttpResponse::Ok().json(json!(texts))
+        Mood::Honest | Mood::Shows(_) | Mood::Huge => HttpResponse::Ok().json(state.listed()),
+        Mood::Late(told) => {
+            let listed = state.listed();
+            told.notified().await;
+            HttpResponse::Ok().json(listed)
         }
+    }
+}
+
+impl State {
+    fn listed(&self) -> Vec<String> {
+        let listed = self.listed.lock().unwrap();
+        listed.iter().map(|cert| base64::encode(cert)).collect()
     }
 }

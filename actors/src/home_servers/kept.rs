@@ -11,10 +11,10 @@ use super::messages::{Question, Said};
 /// comes at once, short enough for somebody who tries again.
 const FAILURE_SECONDS: u64 = 3;
 
-/// How many bytes of certificates are kept at most; what came first goes first.
+/// How many bytes are kept at most; what came first goes first.
 const CAPACITY: usize = 16 * 1024 * 1024;
 
-/// What one answer costs beside its certificates, in bytes, roughly.
+/// What one answer costs beside its question and certificates, in bytes, roughly.
 const OVERHEAD: usize = 512;
 
 /// The cache.
@@ -75,7 +75,9 @@ impl Kept {
             return;
         }
         self.next += 1;
-        let size = OVERHEAD + outcome.as_ref().map_or(0, Said::size);
+        let said = outcome.as_ref().map_or(0, Said::size);
+        // The question stands in both tables.
+        let size = OVERHEAD + 2 * question.size() + said;
         let entry = Entry {
             outcome: outcome.clone(),
             at: now,
@@ -107,6 +109,16 @@ impl Kept {
             } else {
                 self.order.push_back((question, number));
             }
+        }
+    }
+}
+
+impl Question {
+    fn size(&self) -> usize {
+        match self {
+            Self::ServerCert { domain, .. } => domain.as_str().len(),
+            // A federation ID with its domain once more.
+            Self::UserCerts { fid } => 64 + 2 * fid.domain().as_str().len(),
         }
     }
 }

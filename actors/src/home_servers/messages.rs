@@ -52,11 +52,11 @@ pub(super) struct Ask {
     pub(super) anew: bool,
 }
 
-/// What is known, and whether it is remembered only.
+/// What is known, and whether it may have been said before it was asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) said: Said,
-    pub(super) is_kept: bool,
+    pub(super) is_older: bool,
 }
 
 impl Said {

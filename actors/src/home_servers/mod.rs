@@ -31,8 +31,9 @@ use messages::{Answer, Ask, Question, Said};
 
 use crate::clock::SharedClock;
 
-/// How many questions may be under way at once, over all domains.
+/// How many questions may be under way at once: over all domains, and of one, which may be slow.
 const UNDER_WAY: usize = 256;
+const OF_ONE_DOMAIN: usize = 32;
 
 /// How the node deals with others.
 #[derive(Debug, Clone)]
@@ -60,7 +61,7 @@ pub struct HomeServers {
     clock: SharedClock,
     fetcher: Fetcher,
     kept: Kept,
-    /// Who waits for which question.
+    /// Who waits for which question; first who had it asked.
     waiting: HashMap<Question, Vec<oneshot::Sender<Outcome>>>,
 }
 
@@ -87,12 +88,15 @@ impl HomeServers {
             enabled,
             block,
             allow,
+            hosts,
             ..
         } = &self.settings;
         if !enabled {
             Err(NotFederated::Disabled)
         } else if block.contains(domain) || !(allow.is_empty() || allow.contains(domain)) {
             Err(NotFederated::Refused)
+        } else if !(domain.is_dns_name() || hosts.contains_key(domain)) {
+            Err(NotFederated::NoSuchServer)
         } else {
             Ok(())
         }
@@ -116,14 +120,21 @@ impl HomeServers {
             tracing::warn!(domain = %question.domain(), reason, "another server did not answer well");
         }
         self.kept.put(question, &outcome, self.clock.now());
-        let outcome = outcome.map(|said| Answer {
-            said,
-            is_kept: false,
-        });
-        for one in self.waiting.remove(question).unwrap_or_default() {
+        let waiting = self.waiting.remove(question).unwrap_or_default();
+        for (position, one) in waiting.into_iter().enumerate() {
+            let outcome = outcome.clone().map(|said| Answer {
+                said,
+                is_older: position > 0,
+            });
             // Whoever has stopped waiting does not need to know.
-            let _ = one.send(outcome.clone());
+            let _ = one.send(outcome);
         }
+    }
+
+    /// Whether one more question may be under way.
+    fn has_room(&self, domain: &Domain) -> bool {
+        let of_domain = self.waiting.keys().filter(|other| other.domain() == domain);
+        self.waiting.len() < UNDER_WAY && of_domain.count() < OF_ONE_DOMAIN
     }
 }
 
@@ -160,14 +171,14 @@ impl Handler<Ask> for HomeServers {
         if let Some(kept) = kept {
             let outcome = kept.clone().map(|said| Answer {
                 said,
-                is_kept: true,
+                is_older: true,
             });
             return Box::pin(std::future::ready(outcome));
         }
         let (done, settled) = oneshot::channel();
         if let Some(waiting) = self.waiting.get_mut(&question) {
             waiting.push(done);
-        } else if self.waiting.len() >= UNDER_WAY {
+        } else if !self.has_room(question.domain()) {
             return Box::pin(std::future::ready(Err(HomeServerError::Busy)));
         } else {
             self.waiting.insert(question.clone(), vec![done]);
@@ -181,8 +192,7 @@ impl Handler<Ask> for HomeServers {
     }
 }
 
-/// Checks that the home server's certificate of the time has signed `cert`. What is kept is not
-/// the last word: a refusal is always about what was just said.
+/// Checks that the home server's certificate of the time has signed `cert`.
 async fn check_is_genuine(
     homes: &Addr<HomeServers>,
     cert: &ActorCert,
@@ -191,14 +201,7 @@ async fn check_is_genuine(
         domain: cert.fid().domain().clone(),
         at: cert.validity().not_before,
     };
-    let answer = ask(homes, &question, false).await?;
-    match verify(cert, answer.said).await {
-        Err(_) if answer.is_kept => {
-            let answer = ask(homes, &question, true).await?;
-            verify(cert, answer.said).await
-        }
-        verdict => verdict,
-    }
+    judge(homes, &question, |said| verify(cert, said)).await
 }
 
 async fn verify(cert: &ActorCert, said: Said) -> Result<(), HomeServerError> {
@@ -220,19 +223,36 @@ async fn check_is_in_force(
     let question = Question::UserCerts {
         fid: cert.fid().clone(),
     };
-    let answer = ask(homes, &question, false).await?;
-    let is_named = answer.said.names(cert)
-        || (answer.is_kept && ask(homes, &question, true).await?.said.names(cert));
-    if is_named {
-        Ok(())
-    } else {
-        Err(HomeServerError::NotInForce)
-    }
+    let is_named = |said: Said| {
+        let named = said.names(cert).then_some(());
+        std::future::ready(named.ok_or(HomeServerError::NotInForce))
+    };
+    judge(homes, &question, is_named).await
 }
 
-async fn ask(homes: &Addr<HomeServers>, question: &Question, anew: bool) -> Outcome {
-    let question = question.clone();
-    homes.send(Ask { question, anew }).await?
+/// Judges what is said. A refusal is always about what was said to this very question: what was kept,
+/// or is an answer to somebody who asked before, may be older than the certificate.
+async fn judge<V>(
+    homes: &Addr<HomeServers>,
+    question: &Question,
+    verdict: impl Fn(Said) -> V,
+) -> Result<(), HomeServerError>
+where
+    V: Future<Output = Result<(), HomeServerError>>,
+{
+    let ask = |anew| {
+        let question = question.clone();
+        homes.send(Ask { question, anew })
+    };
+    // After what was kept may come the answer to somebody else; the one after that is new enough.
+    for anew in [false, true] {
+        let answer = ask(anew).await??;
+        match verdict(answer.said).await {
+            Err(_) if answer.is_older => {}
+            verdict => return verdict,
+        }
+    }
+    verdict(ask(true).await??.said).await
 }
 
 impl From<NotFederated> for HomeServerError {

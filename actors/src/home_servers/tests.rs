@@ -10,6 +10,8 @@ use antiphon_protocol::{
     ActorCert, ClientKey, Domain, Fid, IdCsr, KeyAlgorithm, PrivateKey, SerialNumber, SessionId,
     Timestamp, Validity, issue,
 };
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use rand_core::OsRng;
 
 use super::addresses::is_public;
@@ -60,6 +62,14 @@ impl Trap {
 }
 
 fn homes(trap: &Trap, to: &[IpAddr], allow_private_addresses: bool) -> HomeServers {
+    let names = Leads {
+        to: to.to_vec(),
+        times: Arc::default(),
+    };
+    homes_with(trap, Arc::new(names), allow_private_addresses)
+}
+
+fn homes_with(trap: &Trap, names: Arc<dyn Names>, allow_private_addresses: bool) -> HomeServers {
     let settings = Settings {
         enabled: true,
         allow_private_addresses,
@@ -70,18 +80,18 @@ fn homes(trap: &Trap, to: &[IpAddr], allow_private_addresses: bool) -> HomeServe
         https_port: trap.port(),
     };
     let clock = Arc::new(ManualClock::at(Timestamp::from_secs(NOW)));
-    let names = Leads {
-        to: to.to_vec(),
-        times: Arc::default(),
-    };
-    HomeServers::new(settings, clock, Arc::new(names)).unwrap()
+    HomeServers::new(settings, clock, names).unwrap()
 }
 
 fn cert_of(domain: &str) -> ActorCert {
+    cert_from(domain, NOW - 10)
+}
+
+fn cert_from(domain: &str, not_before: u64) -> ActorCert {
     let domain = Domain::parse(domain).unwrap();
     let fid = Fid::parse(&format!("mallory@{domain}")).unwrap();
     let validity = Validity {
-        not_before: Timestamp::from_secs(NOW - 10),
+        not_before: Timestamp::from_secs(not_before),
         not_after: Timestamp::from_secs(NOW + 10),
     };
     let serial = || SerialNumber::random(&mut OsRng);
@@ -244,6 +254,57 @@ async fn a_name_without_addresses_is_no_server() {
     let error = check(homes(&Trap::set(), &[], false), "h.example").await;
     let expected = HomeServerError::NotFederated(NotFederated::NoSuchServer);
     assert_eq!(error, expected);
+}
+
+#[actix::test]
+async fn a_name_that_the_dns_cannot_have_is_not_looked_up() {
+    let label = "a".repeat(64);
+    let long = vec!["a".repeat(63); 4].join(".");
+    for domain in [
+        "-a.example",
+        "a-.example",
+        &format!("{label}.example"),
+        &long,
+    ] {
+        let error = check(
+            homes(&Trap::set(), &["10.0.0.1".parse().unwrap()], false),
+            domain,
+        )
+        .await;
+        let expected = HomeServerError::NotFederated(NotFederated::NoSuchServer);
+        assert_eq!(error, expected, "{domain}");
+    }
+}
+
+/// Somebody's name servers never answer; others have no address.
+#[derive(Debug)]
+struct SlowForOne;
+
+impl Names for SlowForOne {
+    fn look_up(&self, name: &str) -> Looking {
+        if name == "slow.example" {
+            Box::pin(std::future::pending())
+        } else {
+            Box::pin(std::future::ready(Ok(Vec::new())))
+        }
+    }
+}
+
+#[actix::test]
+async fn a_slow_domain_keeps_nobody_from_the_others() {
+    let homes = homes_with(&Trap::set(), Arc::new(SlowForOne), false).start();
+    let check = |cert| {
+        let in_force = true;
+        homes.send(CheckCert { cert, in_force })
+    };
+    // Each of another time: another question.
+    let slow = (0..300).map(|earlier| check(cert_from("slow.example", NOW - 10 - earlier)));
+    let mut slow: FuturesUnordered<_> = slow.collect();
+    let first = slow.next().await.unwrap().unwrap();
+    assert_eq!(first, Err(HomeServerError::Busy));
+    let error = check(cert_of("h.example")).await.unwrap().unwrap_err();
+    let no_server = HomeServerError::NotFederated(NotFederated::NoSuchServer);
+    assert_eq!(error, no_server);
 }
 
 #[test]
