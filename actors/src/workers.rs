@@ -50,14 +50,55 @@ impl Workers {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, WorkError> {
-        let _place = self.admitted.try_acquire().map_err(|_| WorkError::Busy)?;
-        let running = self.running.acquire().await;
-        let _core = running.map_err(|_| WorkError::Stopped)?;
-        let done = spawn_blocking(work).await;
-        done.map_err(|error| WorkError::Panicked(error.to_string()))
+        let place = Arc::clone(&self.admitted).try_acquire_owned();
+        let place = place.map_err(|_| WorkError::Busy)?;
+        let core = Arc::clone(&self.running).acquire_owned().await;
+        let core = core.map_err(|_| WorkError::Stopped)?;
+        let done = spawn_blocking(move || {
+            // Until it is done, also where nobody waits for it any more.
+            let _held = (place, core);
+            work()
+        });
+        done.await.map_err(|error| {
+            if error.is_cancelled() {
+                WorkError::Stopped
+            } else {
+                WorkError::Panicked(error.to_string())
+            }
+        })
     }
 }
 
 fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_any_more_keeps_its_place_until_it_is_done() {
+        let workers = Workers::new(1, 0);
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let gone = workers.clone();
+        let gone = tokio::spawn(async move {
+            let work = move || {
+                begun.send(()).unwrap();
+                may_go_on.recv().unwrap();
+            };
+            gone.run(work).await
+        });
+        has_begun.await.unwrap();
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        assert_eq!(workers.run(|| ()).await, Err(WorkError::Busy));
+        go_on.send(()).unwrap();
+        while workers.run(|| ()).await == Err(WorkError::Busy) {
+            tokio::task::yield_now().await;
+        }
+    }
 }

@@ -292,7 +292,10 @@ fn check_capabilities(
     let in_leaf = leaf.extensions().iter().map(Extension::extension_type);
     let is_listed = |used: ExtensionType| {
         // Those of RFC 9420 itself need no listing (§7.2): numbers 1 to 5.
-        (1..=5).contains(&u16::from(used)) || capabilities.extensions().contains(&used)
+        let used = u16::from(used);
+        let mut listed = capabilities.extensions().iter();
+        // By number: openmls reads a GREASE value (§13.5) as of another kind where it is listed.
+        (1..=5).contains(&used) || listed.any(|listed| u16::from(*listed) == used)
     };
     if in_package.chain(in_leaf).all(is_listed) {
         Ok(())

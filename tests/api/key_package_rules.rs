@@ -46,6 +46,22 @@ impl Scene {
     }
 }
 
+/// RFC 9420 §13.5: whoever does not know such a value treats it as any other.
+#[actix_web::test]
+async fn a_grease_extension_is_taken_where_it_is_listed() {
+    const GREASE: u16 = 0x0a0a;
+    let scene = Scene::start(ClientKey::p256()).await;
+    let mut package = scene.draft(2);
+    package.leaf_extensions.push((GREASE, vec![1, 2]));
+    scene
+        .refused(&package.sign(&scene.key), "list an extension")
+        .await;
+    package.extension_types.push(GREASE);
+    let package = package.sign(&scene.key);
+    let taken = scene.node.api.publish(&scene.alice, &[package]).await;
+    assert_eq!(taken.status(), 201);
+}
+
 #[actix_web::test]
 async fn a_package_that_breaks_one_rule_is_refused() {
     let scene = Scene::start(ClientKey::p256()).await;

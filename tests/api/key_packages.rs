@@ -278,6 +278,22 @@ async fn a_repeat_gets_the_same_and_consumes_nothing() {
     assert_eq!(packages(longest).await, all[3..]);
 }
 
+/// What a clock that was ahead has remembered is not kept until it is there again.
+#[actix_web::test]
+async fn a_claim_is_not_a_repeat_of_one_that_is_long_ahead() {
+    let scene = Scene::start().await;
+    let all: Vec<_> = (0..2).map(|_| scene.one_time(1)).collect();
+    scene.publish(&all).await;
+    let api = &scene.node.api;
+    let now = scene.clock.now();
+    for (back, package) in [(0, 0), (599, 0), (600, 1)] {
+        scene.clock.set(now.minus_secs(back));
+        let claimed = api.try_claim(&scene.bob, ALICE, Some("k")).await;
+        let expected = &all[package..=package];
+        assert_eq!(packages(claimed).await, expected, "{back} s back");
+    }
+}
+
 #[actix_web::test]
 async fn nobody_drains_a_pool() {
     let scene = Scene::with(&[("key_packages.claims_per_minute", "2")]).await;

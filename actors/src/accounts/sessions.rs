@@ -8,7 +8,7 @@ use super::{
     Accounts, AccountsError, Answer, EndNamedSession, EndOwnSession, EndSessionOf, OpenSession,
     Opened, UserSummary, refuse,
 };
-use crate::cert_registry::{self, CertRegistry, LiveSession, SessionRef};
+use crate::cert_registry::{self, CertRegistry, LiveSession, SessionRef, SessionRider};
 use crate::key_manager::{CertifySession, Purpose};
 
 impl Handler<OpenSession> for Accounts {
@@ -84,10 +84,9 @@ impl Accounts {
 
     /// Has the end of a session logged, and its token removed with it.
     fn end_session(&mut self, session: SessionRef) -> Answer<()> {
-        let rider = match self.store.remove_token(session) {
-            Ok(rider) => rider,
-            Err(error) => return refuse(error),
-        };
+        // Which token that is, the registry asks at its turn: one may be on its way there.
+        let store = self.store.clone();
+        let rider = SessionRider(Box::new(move |session| store.remove_token(session)));
         let ending = self
             .registry
             .send(cert_registry::EndSession { session, rider });

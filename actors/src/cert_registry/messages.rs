@@ -181,11 +181,19 @@ pub struct SignInWithCert {
     pub rider: SessionRider,
 }
 
-/// What else is part of an operation on a session, where which session it is turns out only in
-/// the registry.
+/// What else is part of an operation on a session, where only at the registry's turn it is known
+/// which session it is, or what others have written about it by then.
 pub struct SessionRider(
     pub(crate) Box<dyn FnOnce(SessionRef) -> Result<WriteSet, StorageError> + Send>,
 );
+
+impl SessionRider {
+    /// Nothing else.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self(Box::new(|_| Ok(WriteSet::new())))
+    }
+}
 
 impl fmt::Debug for SessionRider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,7 +208,7 @@ pub struct EndSession {
     /// The session.
     pub session: SessionRef,
     /// What else is part of the operation.
-    pub rider: WriteSet,
+    pub rider: SessionRider,
 }
 
 /// What was in force at a second.

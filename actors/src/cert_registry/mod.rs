@@ -223,8 +223,9 @@ impl Handler<EndSession> for CertRegistry {
 
     fn handle(&mut self, message: EndSession, _: &mut Context<Self>) -> Self::Result {
         let EndSession { session, rider } = message;
-        match self.store.check_is_live(session) {
-            Ok(()) => self.append(NewEvent::session_ended(session), self.head.at, rider),
+        let live = self.store.check_is_live(session);
+        match live.and_then(|()| Ok((rider.0)(session)?)) {
+            Ok(rider) => self.append(NewEvent::session_ended(session), self.head.at, rider),
             Err(error) => self.refuse(error),
         }
     }

@@ -77,8 +77,8 @@ impl CertReader {
 
     /// The certificate of one session in force now.
     pub fn live_cert_of(&self, session: SessionRef) -> Result<Option<LiveCert>, RegistryError> {
-        let certs = self.live_certs(session.user)?;
-        Ok(certs.into_iter().find(|cert| cert.session == session))
+        let Asked { at, newest, .. } = self.resolve(None)?;
+        self.store.live_cert_of(session, at, newest)
     }
 
     /// The newest of a user's sessions, also one that has ended.

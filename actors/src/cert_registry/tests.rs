@@ -138,11 +138,55 @@ async fn a_session_begins_once_also_after_its_end() {
     };
     open("phone").await.unwrap();
     assert_eq!(open("tablet").await, Err(RegistryError::SessionTaken));
-    let rider = WriteSet::new();
+    let rider = SessionRider::none();
     let ended = running.registry.send(EndSession { session, rider }).await;
     ended.unwrap().unwrap();
     assert_eq!(open("phone").await, Err(RegistryError::SessionTaken));
     running.stop();
+}
+
+/// A token may be on its way to the log when the end is asked for.
+#[actix::test]
+async fn what_goes_with_the_end_of_a_session_is_decided_at_its_turn() {
+    const TOKEN: &[u8] = b"token";
+    let directory = TempDir::new().unwrap();
+    let storage = Storage::open(directory.path(), 8).unwrap();
+    let clock = ManualClock::at(Timestamp::from_secs(START));
+    let registry = CertRegistry::open(storage.clone(), Arc::new(clock)).unwrap();
+    let registry = registry.start();
+    let session = SessionRef::from_numbers(1, 2);
+    let cert = Issuer::new().issue(&SessionId::parse("phone").unwrap(), START);
+    let opening = registry.send(OpenSession {
+        session,
+        cert: cert.clone(),
+        rider: WriteSet::new(),
+    });
+    let signing_in = registry.send(SignInWithCert {
+        new_session: SessionRef::from_numbers(1, 3),
+        cert,
+        standing: Standing::Own,
+        rider: SessionRider(Box::new(|_| {
+            let mut writes = WriteSet::new();
+            writes.put_bytes(Space::Tokens, TOKEN, vec![1]);
+            Ok(writes)
+        })),
+    });
+    let store = storage.clone();
+    let ending = registry.send(EndSession {
+        session,
+        rider: SessionRider(Box::new(move |_| {
+            let mut writes = WriteSet::new();
+            if store.contains(Space::Tokens, TOKEN)? {
+                writes.remove(Space::Tokens, TOKEN);
+            }
+            Ok(writes)
+        })),
+    });
+    let (opened, signed_in, ended) = tokio::join!(opening, signing_in, ending);
+    opened.unwrap().unwrap();
+    signed_in.unwrap().unwrap();
+    ended.unwrap().unwrap();
+    assert!(!storage.contains(Space::Tokens, TOKEN).unwrap());
 }
 
 /// Later serial numbers are unique by how they are drawn, in the KeyManager.

@@ -115,11 +115,11 @@ impl HomeServers {
     }
 
     /// Tells everybody who waits for it.
-    fn settle(&mut self, question: &Question, outcome: Result<Said, HomeServerError>) {
-        if let Err(HomeServerError::Unreachable(reason)) = &outcome {
+    fn settle(&mut self, question: &Question, outcome: &Result<Said, HomeServerError>) {
+        if let Err(HomeServerError::Unreachable(reason)) = outcome {
             tracing::warn!(domain = %question.domain(), reason, "another server did not answer well");
         }
-        self.kept.put(question, &outcome, self.clock.now());
+        self.kept.put(question, outcome, self.clock.now());
         let waiting = self.waiting.remove(question).unwrap_or_default();
         for (position, one) in waiting.into_iter().enumerate() {
             let outcome = outcome.clone().map(|said| Answer {
@@ -185,7 +185,7 @@ impl Handler<Ask> for HomeServers {
             let asking = self.fetcher.clone().ask(question.clone());
             let settling = asking
                 .into_actor(self)
-                .map(move |outcome, homes, _| homes.settle(&question, outcome));
+                .map(move |outcome, homes, _| homes.settle(&question, &outcome));
             context.spawn(settling);
         }
         Box::pin(async move { settled.await.map_err(|_| HomeServerError::Stopped)? })

@@ -10,7 +10,8 @@ use crate::cert_registry::SessionRef;
 /// The length of a window, in seconds.
 const WINDOW: u64 = 60;
 
-/// With more windows than this, those that are over are forgotten.
+/// With twice as many windows as were open the last time, and more than this, those that are over are
+/// forgotten.
 const MANY: usize = 4096;
 
 /// The windows of all who ask.
@@ -18,6 +19,7 @@ const MANY: usize = 4096;
 pub(super) struct Budgets {
     per_minute: u64,
     windows: HashMap<(SessionRef, Snowflake), Window>,
+    enough: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,7 @@ impl Budgets {
         Self {
             per_minute,
             windows: HashMap::new(),
+            enough: MANY,
         }
     }
 
@@ -60,8 +63,9 @@ impl Budgets {
         if self.per_minute == 0 || given == 0 {
             return;
         }
-        if self.windows.len() > MANY {
+        if self.windows.len() > self.enough {
             self.windows.retain(|_, window| window.is_open(now));
+            self.enough = MANY.max(2 * self.windows.len());
         }
         let fresh = Window {
             since: now,

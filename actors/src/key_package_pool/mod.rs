@@ -16,10 +16,12 @@ mod pools;
 mod publish;
 mod store;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod verify;
 
+use actix::WrapFuture as _;
 use actix::{Actor, ActorFutureExt as _, Context, Handler, ResponseActFuture};
-use actix::{AsyncContext as _, WrapFuture as _};
 
 use budget::Budgets;
 pub use error::PoolError;
@@ -105,7 +107,7 @@ impl Actor for KeyPackagePool {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        context.run_interval(sweep::EVERY, Self::sweep);
+        self.sweep_later(context);
     }
 }
 

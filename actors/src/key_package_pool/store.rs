@@ -424,25 +424,28 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets up to `at_once` claims that are not repeated any more.
+    /// Looks at the next `at_once` claims from the key `from` on, and forgets those that are not
+    /// repeated any more; returns where the others begin.
     pub(super) fn forget_claims(
         &self,
-        now: Timestamp,
+        from: &[u8],
         at_once: usize,
+        now: Timestamp,
         writes: &mut WriteSet,
-    ) -> Result<(), StorageError> {
-        let mut forgotten = 0;
-        for found in self.storage.scan::<Claimed>(Space::Claims, &[]) {
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        let claims = self
+            .storage
+            .range::<Claimed>(Space::Claims, from, &[0xff; 17]);
+        for (position, found) in claims.enumerate() {
             let (key, claimed) = found?;
+            if position == at_once {
+                return Ok(Some(key));
+            }
             if claimed.is_over(now) {
                 self.forget_claim(&key, writes)?;
-                forgotten += 1;
-            }
-            if forgotten == at_once {
-                break;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The next sessions that have a rack, in the order of their keys.
@@ -467,9 +470,9 @@ impl Store {
 }
 
 impl Claimed {
-    /// A clock that was set back does not make it younger.
+    /// A clock that was set back does not make it last: it is over where it is that far ahead, too.
     fn is_over(&self, now: Timestamp) -> bool {
-        Timestamp::from_secs(self.at).plus_secs(REPEATED) <= now
+        self.at.abs_diff(now.as_secs()) >= REPEATED
     }
 }
 

@@ -1,23 +1,32 @@
 //! Tidying up: packages that can never be given out any more, and answers nobody will repeat.
 
-use std::time::Duration;
-
-use actix::{ActorFutureExt as _, AsyncContext as _, Context};
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 
 use super::{KeyPackagePool, PoolError};
 use crate::cert_registry::SessionRef;
 use crate::storage::WriteSet;
 
-/// How often a sweep happens.
-pub(super) const EVERY: Duration = Duration::from_mins(1);
+/// How often a sweep happens, in seconds.
+const EVERY: u64 = 60;
 
-/// How many sessions, and how many remembered claims, one sweep looks at.
+/// How many sessions one sweep looks at, and how many remembered claims each of its steps.
 const AT_ONCE: usize = 256;
 
 impl KeyPackagePool {
+    /// Sweeps, from now on.
+    pub(super) fn sweep_later(&mut self, context: &mut Context<Self>) {
+        let due = self.clock.now().plus_secs(EVERY);
+        let reached = self.clock.reached(due).into_actor(self);
+        context.spawn(reached.map(|(), pool, context| {
+            pool.sweep(context);
+            pool.sweep_claims(&[], context);
+            pool.sweep_later(context);
+        }));
+    }
+
     /// Looks at the next sessions, and clears the racks of those whose certificate is another
     /// one by now or none.
-    pub(super) fn sweep(&mut self, context: &mut Context<Self>) {
+    fn sweep(&mut self, context: &mut Context<Self>) {
         let sessions = match self.store.sessions_after(self.swept, AT_ONCE) {
             Ok(sessions) => sessions,
             Err(error) => {
@@ -38,10 +47,26 @@ impl KeyPackagePool {
         }));
     }
 
+    /// Looks at all remembered claims, some after the others, with what is asked in between.
+    fn sweep_claims(&mut self, from: &[u8], context: &mut Context<Self>) {
+        let mut writes = WriteSet::new();
+        let now = self.clock.now();
+        let forgotten = self.store.forget_claims(from, AT_ONCE, now, &mut writes);
+        let committed = self.commit(
+            forgotten
+                .map(|rest| (writes, rest))
+                .map_err(PoolError::from),
+        );
+        context.spawn(committed.map(|forgotten, pool, context| match forgotten {
+            Ok(Some(rest)) => pool.sweep_claims(&rest, context),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "old claims could not be forgotten"),
+        }));
+    }
+
     fn tidy(&mut self, sessions: &[SessionRef]) -> Result<WriteSet, PoolError> {
         let now = self.clock.now();
         let mut writes = WriteSet::new();
-        self.store.forget_claims(now, AT_ONCE, &mut writes)?;
         for session in sessions {
             let Some(rack) = self.store.rack(*session)? else {
                 continue;

@@ -99,16 +99,30 @@ impl Store {
         Ok(certs)
     }
 
+    /// The same of one session: its others, however many, cost nothing.
+    pub(in crate::cert_registry) fn live_cert_of(
+        &self,
+        session: SessionRef,
+        at: Timestamp,
+        newest: u64,
+    ) -> Result<Option<LiveCert>, RegistryError> {
+        let found = self.session_cert_in_force(&session.key(), at, newest)?;
+        Ok(found.map(|(sequence, der)| LiveCert {
+            session,
+            sequence,
+            der,
+        }))
+    }
+
     /// The newest of a user's sessions, also one that has ended.
     pub(in crate::cert_registry) fn newest_session(
         &self,
         user: Snowflake,
     ) -> Result<Option<Snowflake>, RegistryError> {
         let of_user = key(&[user.as_u64()]);
-        let sessions = self
-            .storage
-            .scan::<SessionRecord>(Space::Sessions, &of_user);
-        let newest = sessions.rev().next().transpose()?;
+        let sessions = Space::Sessions;
+        let mut sessions = self.storage.scan::<SessionRecord>(sessions, &of_user);
+        let newest = sessions.next_back().transpose()?;
         Ok(newest.map(|(by_user, _)| Snowflake::from_u64(number_at(&by_user, 1))))
     }
 

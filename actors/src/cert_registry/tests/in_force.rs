@@ -129,7 +129,7 @@ async fn agree_for(seed: u64) {
                 });
                 let end = EndSession {
                     session,
-                    rider: WriteSet::new(),
+                    rider: SessionRider::none(),
                 };
                 match registry.send(end).await.unwrap() {
                     Ok(_) => model.log.push((now, Happened::Ended(session))),
