@@ -1,6 +1,6 @@
 //! Antiphon, a federation node for polyproto: the doors.
 //!
-//! Doors parse, ask one actor and answer; they own nothing. What they ask is in
+//! Doors parse, ask the owners in turn and answer; they own nothing. What they ask is in
 //! [`antiphon_actors`], what they say in [`antiphon_protocol`].
 //!
 //! # The map
@@ -12,7 +12,8 @@
 //! | the command line | [`cli`], with [`demo`] |
 //!
 //! Around them: [`config`] (what can be set), [`node`] (the start and the stop, as a numbered
-//! story), [`store`] (opening it, and older formats), [`logging`] and [`tls`].
+//! story), [`store`] (opening it, and older formats), `export` (the log as JSON Lines), [`logging`]
+//! and [`tls`].
 
 pub mod cli;
 pub mod config;

@@ -1,4 +1,4 @@
-//! Carrying out the operator's orders: each asks one actor.
+//! Carrying out the operator's orders: each asks the owners of what it is about.
 
 use actix::MailboxError;
 use antiphon_actors::accounts::{

@@ -1,4 +1,4 @@
-//! The HTTP door: parse, ask one actor, answer. It owns nothing.
+//! The HTTP door: parse, ask the owners in turn, answer. It owns nothing.
 //!
 //! `routes` is the table of everything that can be asked; one file per resource holds the
 //! handlers with their wire types. `error` is the only place where an error becomes a status.
