@@ -1,7 +1,9 @@
 //! The language of polyproto, as Antiphon speaks it: parsed, checked, printed.
 //!
 //! Everything here is pure: no I/O, no clock, no storage, no async. Time and randomness come in as
-//! arguments. A fuzzer, a client or a linter can link this crate and nothing else.
+//! arguments. Two libraries do ask the system: AWS-LC draws the nonce of an ECDSA signature, and
+//! openmls holds the lifetime of a [`KeyPackage`] against the clock (docs/decisions/0008). A fuzzer,
+//! a client or a linter can link this crate and nothing else.
 //!
 //! # The map
 //!
