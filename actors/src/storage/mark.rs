@@ -1,12 +1,13 @@
 //! The mark: how far the store is known to be on disk, kept outside of the database.
 //!
 //! sled cuts its log at the first thing that it cannot read and goes on with what is before, also
-//! when what follows was acknowledged. So the committer counts its commits, in the database and,
-//! after the fsync, here. A database that has counted less than the mark has lost writes, and is
-//! not opened.
+//! when what follows was acknowledged. So commits are counted, in the database and here. A database
+//! that has counted less than the mark, where the journal does not have the rest, has lost writes,
+//! and is not opened.
 //!
-//! The mark is written after the fsync of what it speaks of, so it can be behind the database but
-//! never ahead. It has two places, used in turn: a write that is torn leaves the other one.
+//! The mark is written once a commit is in the journal, so it is mostly ahead of the database, which
+//! gets it later. It can be behind, but is never ahead of the journal and the database together
+//! (`recovery.rs`). It has two places, used in turn: a write that is torn leaves the other one.
 
 use std::fs::{File, OpenOptions};
 use std::io;

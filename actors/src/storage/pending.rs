@@ -1,4 +1,5 @@
-//! Writes that are decided and not yet in the database: the committer takes all of them at once.
+//! Writes that are decided and not yet in the database: the committer adds them, and the applier takes
+//! out those that it has put there.
 //!
 //! Whoever has decided a write sees it at once, by looking here before looking in the database.
 
