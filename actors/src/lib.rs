@@ -20,9 +20,11 @@
 //! Requests flow one way: [`accounts`] → [`key_manager`] → [`cert_registry`]. An operation that
 //! touches two owners is one [`storage::WriteSet`], committed by the last of them.
 //!
-//! Each folder has the same rooms: `mod.rs` is the actor and what it does with each message,
-//! `messages.rs` what it can be asked, `error.rs` what can go wrong, `store.rs` the only calls to
-//! the store about it, `verify.rs` what [`verify`] looks for in it while no node runs.
+//! The rooms that recur in an actor's folder: `mod.rs` is the actor, and what it does with each message
+//! unless a file beside it is about that; `messages.rs` what it can be asked, `error.rs` what can go
+//! wrong, `store.rs` what it keeps on disk, but for what has a file of its own (challenges, serial
+//! numbers), `verify.rs` what [`verify`] looks for in it while no node runs. [`home_servers`] keeps
+//! nothing on disk, so it has neither of the last two.
 
 pub mod accounts;
 pub mod backup;

@@ -1,8 +1,9 @@
 //! The command line.
 //!
-//! `serve` runs the node, and is what happens without a command. `check-config` and `cert show`
-//! need no node; `verify`, `repair-indexes`, `compact` and `restore` need that none is running. All
-//! others reach the running one through the control socket.
+//! `serve` runs the node, and is what happens without a command. `check-config`, `cert show` and
+//! `backup --verify` need no node, and `demo` starts its own; `verify`, `repair-indexes`, `compact`
+//! and `restore` need that none is running. All others reach the running one through the control
+//! socket; `export` reads the data directory if there is none.
 
 mod backup;
 mod cert;

@@ -5,9 +5,10 @@
 //! even if the clock does, and the hash of the entry before. Everything else the registry keeps is
 //! derived from the log and written with it in one commit.
 //!
-//! It is the single writer: whether a session ID or a serial number is taken is decided here.
-//! Lookups see only what is on disk, so nobody is told of a certificate that a power cut could
-//! still take back.
+//! It is the single writer: whether a session ID is taken is decided here. That no serial number is
+//! drawn twice is the KeyManager's care; refused are only those in entries of version 1, from before
+//! it took that care. Lookups see only what is on disk, so nobody is told of a certificate that a
+//! power cut could still take back.
 
 mod error;
 mod export;
@@ -47,7 +48,7 @@ pub(crate) use verify::{check_entries, rebuild_indexes, verify};
 use crate::clock::SharedClock;
 use crate::storage::{Storage, WriteSet};
 
-/// So many parts of so many of what is allowed for caches are for timelines.
+/// How much of what is allowed for caches timelines get: this many parts of [`PARTS`].
 const TIMELINES: u64 = 6;
 const PARTS: u64 = 8;
 
@@ -60,7 +61,7 @@ pub struct CertRegistry {
     head: Head,
     /// The newest entry on disk.
     durable: Durable,
-    /// What readers keep, for which this says what has changed.
+    /// What readers keep of users. The registry notes there whom a new entry is about.
     timelines: Arc<Timelines>,
     /// The same of the server's own certificates.
     server: Arc<ServerTimeline>,

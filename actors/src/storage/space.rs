@@ -37,7 +37,7 @@ pub enum Space {
     ForgottenChallenges = 23,
     /// KeyPackagePool: user, session → which of its packages are there, in numbers.
     Racks = 32,
-    /// KeyPackagePool: user, session, number → a one-time package.
+    /// KeyPackagePool: user, session, cipher suite, number → a one-time package.
     OneTimePackages = 33,
     /// KeyPackagePool: user, session, cipher suite → the last resort package.
     LastResortPackages = 34,
