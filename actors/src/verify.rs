@@ -26,7 +26,7 @@ pub struct Report {
     pub found: u64,
     /// How much was read, by name.
     pub counts: BTreeMap<&'static str, u64>,
-    /// What was not checked, and why.
+    /// What is nothing wrong, and worth knowing: what was not looked at, and where the log ends.
     pub notes: Vec<String>,
 }
 

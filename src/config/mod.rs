@@ -82,7 +82,7 @@ pub struct Identity {
 pub struct KeyPackages {
     /// The most one-time packages that a client may have in its pool.
     pub per_client: u64,
-    /// Below this many a pool is low.
+    /// Below this many a pool is low. Nothing depends on it yet.
     pub low_watermark: u64,
     /// One-time packages a minute for one asking session and target user; 0 for no limit.
     pub claims_per_minute: u64,

@@ -178,7 +178,8 @@ impl From<AccountsError> for ApiError {
             AccountsError::Key(error) => error.into(),
             AccountsError::Registry(error) => error.into(),
             AccountsError::Storage(error) => error.into(),
-            // Nothing over HTTP asks for these.
+            // Nothing over HTTP asks for the first two; a password that cannot be hashed is a fault of
+            // the node's own.
             AccountsError::NoSuchInvite
             | AccountsError::ForeignUser
             | AccountsError::Hashing(_) => internal(&error),
