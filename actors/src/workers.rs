@@ -45,7 +45,8 @@ impl Workers {
         }
     }
 
-    /// Has `work` done.
+    /// Has `work` done, once a worker is free. [`WorkError::Busy`], at once, if as much of it as the
+    /// queue takes waits already.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

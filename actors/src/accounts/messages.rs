@@ -111,7 +111,7 @@ pub struct Authenticate {
     pub token: TokenHash,
 }
 
-/// Makes a challenge, and keeps nothing of it.
+/// Makes a challenge, good once and for 300 s, and keeps nothing of it.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Challenge, AccountsError>")]
 pub struct MakeChallenge;

@@ -8,6 +8,10 @@ use antiphon_protocol::{ActorCert, Domain, Fid, ServerCert, Timestamp};
 use super::HomeServerError;
 
 /// Is this certificate of another node genuine, valid now, and, if asked for, still in force?
+///
+/// Connecting to the other node may take 5 s, a question in all 10 s, and its answer 64 KiB; a node
+/// that goes beyond that is [`HomeServerError::Unreachable`]. While 256 questions are under way, to
+/// whichever nodes, one more is refused with [`HomeServerError::Busy`].
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), HomeServerError>")]
 pub struct CheckCert {

@@ -10,6 +10,10 @@ use crate::cert_registry::SessionRef;
 
 /// Adds one-time packages to a session's pool: all or none. One that is there already, byte for
 /// byte, is passed over.
+///
+/// [`PoolError::Reused`] says at which index of `packages` the first stands whose `init_key` was seen
+/// before, or earlier among them. [`PoolError::Full`] if the session would have more than
+/// [`per_client`](super::Settings::per_client) that have not expired.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), PoolError>")]
 pub struct Publish {
@@ -61,6 +65,8 @@ pub struct Claim {
     pub user: Snowflake,
     /// The only suite that will do, by number, whether this node knows it or not.
     pub cipher_suite: Option<u16>,
-    /// What a repeat of this request will carry, too.
+    /// What a repeat of this request will carry, too, in at most 255 bytes. For 600 s the same session
+    /// with the same key gets for the same user what it got before, whatever suite it names, and
+    /// nothing is consumed; a refusal is not remembered.
     pub idempotency_key: Option<String>,
 }
