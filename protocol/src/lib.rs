@@ -14,9 +14,10 @@
 //! | keys | [`KeyAlgorithm`], [`PublicKey`], [`PrivateKey`] |
 //! | what is asked for | [`IdCsr`] → [`VerifiedCsr`] |
 //! | what is certified | [`ServerCert`], [`ActorCert`], written by [`issue`] |
+//! | what stands in it | [`DistinguishedName`], [`SerialNumber`], drawn from [`SerialNumbers`] |
 //! | signing in elsewhere | [`Challenge`], [`ChallengeSecret`] |
 //! | what a client holds | [`Token`], [`TokenHash`], [`ClientKey`] |
-//! | what is handed out once | [`KeyPackage`], [`CipherSuite`] |
+//! | what is handed out to others | [`KeyPackage`], [`CipherSuite`], [`KeyPackageUse`] |
 //! | how bytes travel | [`base64`] |
 //! | for people | [`inspect`] |
 //!

@@ -66,7 +66,7 @@ pub enum KeyChoice<'a> {
     Passphrase(&'a str),
     /// Not at all.
     Without,
-    /// As the backup has it: there must be none.
+    /// Nobody has said: refused if the backup has a key.
     Unsaid,
 }
 

@@ -162,7 +162,7 @@ pub struct PresentCert {
     pub session: SessionRef,
     /// The certificate.
     pub cert: ActorCert,
-    /// Whose.
+    /// Which node's it is.
     pub standing: Standing,
 }
 
@@ -175,7 +175,7 @@ pub struct SignInWithCert {
     pub new_session: SessionRef,
     /// The certificate.
     pub cert: ActorCert,
-    /// Whose.
+    /// Which node's it is.
     pub standing: Standing,
     /// What else is part of the operation.
     pub rider: SessionRider,

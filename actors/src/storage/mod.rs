@@ -117,10 +117,11 @@ impl Storage {
         bytes.map(|bytes| decode(space, &bytes)).transpose()
     }
 
-    /// Like [`Self::get`], for one of so many records that the page will hardly be read again soon.
+    /// Like [`Self::get`], for one of so many records that its page will hardly be read again soon.
     ///
-    /// sled looks what is in its cache only when pages of one of 256 groups have been read 64 times, and
-    /// until then keeps all of these, whatever it was given. Read twice, there are half as many.
+    /// sled has its pages in 256 groups. It looks how much memory a group takes only after 64 reads in
+    /// it, and keeps all that was read until then, however little it was given. So each page is read
+    /// twice, and half as many are kept.
     pub fn get_one_of_many<R: Record>(
         &self,
         space: Space,

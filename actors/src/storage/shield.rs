@@ -59,7 +59,7 @@ const PLACES: usize = 256;
 /// Since which tick each thread is inside sled; 0 for one that is not.
 static INSIDE: [AtomicU64; PLACES] = [const { AtomicU64::new(0) }; PLACES];
 
-/// For a number that is not there, which none is.
+/// What a thread gets that has no place in [`INSIDE`]; every one has.
 static SPARE: AtomicU64 = AtomicU64::new(0);
 
 /// Moves on with every look of a watchdog.
