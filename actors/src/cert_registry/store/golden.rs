@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::packed::DICTIONARY;
 use super::{Change, End, Entry, Number, Run, SessionRecord, Step};
 use crate::cert_registry::Event;
-use crate::storage::Record as _;
+use crate::storage::{Record as _, RecordError};
 use crate::tests::{Random, assert_golden, bytes};
 
 #[test]
@@ -115,10 +115,10 @@ fn the_dictionary_is_as_ever() {
     );
 }
 
-/// A change in any byte is noticed, or changes nothing; no length asks for more memory than an entry
-/// can take.
+/// A block has no checksum: what is damaged may read as another entry, which the chain of hashes
+/// finds. What is cut off does not read at all.
 #[test]
-fn damaged_entries_are_errors() {
+fn no_damage_panics_or_asks_for_more_memory_than_an_entry() {
     let entry = Entry {
         at: 258,
         previous: [7; 32],
@@ -132,12 +132,11 @@ fn damaged_entries_are_errors() {
         for flip in [1, 0x80, 0xff] {
             let mut damaged = stored.clone();
             damaged[at] ^= flip;
-            if let Ok(read) = Entry::from_bytes(&damaged) {
-                assert_ne!((at, read), (0, entry.clone()));
-            }
+            let _ = Entry::from_bytes(&damaged);
         }
         assert!(Entry::from_bytes(&stored[..at]).is_err());
     }
     let huge = [&[2][..], &u32::MAX.to_le_bytes(), &stored[5..]].concat();
-    assert!(Entry::from_bytes(&huge).is_err());
+    let refusal = RecordError::Fields("its length is not one".to_owned());
+    assert_eq!(Entry::from_bytes(&huge), Err(refusal));
 }
