@@ -21,21 +21,21 @@ fn replay(target: &str, property: impl Fn(&[u8])) {
 }
 
 #[test]
-fn certificates() {
+fn a_certificate_is_refused_or_exactly_its_bytes() {
     replay("id_cert", properties::id_cert);
 }
 
 #[test]
-fn requests() {
+fn a_request_is_refused_or_says_for_whom_it_is() {
     replay("id_csr", properties::id_csr);
 }
 
 #[test]
-fn challenges() {
+fn a_challenge_is_refused_or_exactly_its_text() {
     replay("challenge", properties::challenge);
 }
 
 #[test]
-fn key_packages() {
+fn a_key_package_is_refused_or_exactly_its_bytes() {
     replay("key_package", properties::key_package);
 }

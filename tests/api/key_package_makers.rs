@@ -37,7 +37,7 @@ impl Signer for ClientSigner<'_> {
 }
 
 #[actix_web::test]
-async fn packages_of_openmls() {
+async fn packages_of_openmls_are_taken_and_come_back_sound() {
     let node = TestNode::start().await;
     node.api.register("alice").await;
     node.api.register("bob").await;
@@ -138,7 +138,7 @@ impl IdentityProvider for Anybody {
 }
 
 #[actix_web::test]
-async fn packages_of_mls_rs() {
+async fn who_claims_a_package_of_mls_rs_can_add_its_owner_to_a_group() {
     let node = TestNode::start().await;
     node.api.register("alice").await;
     node.api.register("bob").await;
@@ -147,10 +147,9 @@ async fn packages_of_mls_rs() {
     for number in [1, 2, 3] {
         let suite = CipherSuite::from(number);
         let provider = crypto.cipher_suite_provider(suite).unwrap();
-        let client = |name: &str, cert: Vec<u8>, secret, public| {
+        let client = |cert: Vec<u8>, secret, public| {
             let chain = CertificateChain::from(vec![DerCertificate::new(cert)]);
             let identity = SigningIdentity::new(Credential::X509(chain), public);
-            assert!(!name.is_empty());
             Client::builder()
                 .crypto_provider(crypto.clone())
                 .identity_provider(Anybody)
@@ -167,7 +166,7 @@ async fn packages_of_mls_rs() {
             ))
         };
         let session = node.api.trust("alice", &format!("s{number}"), &key).await;
-        let alice = client("alice", session.id_cert.clone(), secret, public);
+        let alice = client(session.id_cert.clone(), secret, public);
         let (none, nothing) = (ExtensionList::new(), ExtensionList::new());
         let message = alice
             .generate_key_package_message(none, nothing, None)
@@ -182,7 +181,7 @@ async fn packages_of_mls_rs() {
         let claimed = node.api.claim(&bob, &tail).await.remove(0);
         let message = MlsMessage::from_bytes(&[&[0, 1, 0, 5], &claimed[..]].concat()).unwrap();
         let (secret, public) = provider.signature_key_generate().unwrap();
-        let adder = client("bob", bob.id_cert.clone(), secret, public);
+        let adder = client(bob.id_cert.clone(), secret, public);
         let mut group = adder
             .create_group(ExtensionList::new(), ExtensionList::new(), None)
             .unwrap();

@@ -370,7 +370,7 @@ async fn expired_packages_are_never_given_out() {
 }
 
 #[actix_web::test]
-async fn who_may_do_what() {
+async fn only_this_servers_own_people_have_pools_and_only_sessions_claim() {
     let scene = Scene::start().await;
     let api = &scene.node.api;
     let (home, clock) = (&scene.node, &scene.clock);

@@ -158,10 +158,6 @@ impl Program {
         self.child.wait().unwrap();
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends a signal.
     pub fn send(&self, signal: &str) {
         let id = self.child.id().to_string();

@@ -226,7 +226,6 @@ async fn no_line_of_the_log_has_a_secret() {
     for secret in [PASSWORD, &alice.token, key.lines().nth(1).unwrap()] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
-    assert!(program.id() > 0);
 }
 
 /// Whoever waits for the port and then gives orders is not too early.
