@@ -10,8 +10,8 @@ use super::HomeServerError;
 /// Is this certificate of another node genuine, valid now, and, if asked for, still in force?
 ///
 /// Connecting to the other node may take 5 s, a question in all 10 s, and its answer 64 KiB; a node
-/// that goes beyond that is [`HomeServerError::Unreachable`]. While 256 questions are under way, to
-/// whichever nodes, one more is refused with [`HomeServerError::Busy`].
+/// that goes beyond that is [`HomeServerError::Unreachable`]. While 256 questions are under way, or 32 to
+/// that node, one more is refused with [`HomeServerError::Busy`].
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), HomeServerError>")]
 pub struct CheckCert {

@@ -1,78 +1,27 @@
 //! KeyPackages on disk.
 
+mod claims;
 #[cfg(test)]
 mod golden;
+mod records;
 
-use std::collections::BTreeSet;
 use std::future::Future;
 
-use antiphon_protocol::{CipherSuite, KeyPackage, Snowflake, Timestamp};
-use serde::{Deserialize, Serialize};
+use antiphon_protocol::{CipherSuite, Snowflake, Timestamp};
 
+use super::Stock;
 use super::pools::{Left, Pools};
-use super::{Claim, Stock};
 use crate::cert_registry::SessionRef;
-use crate::storage::{Record, Space, Storage, StorageError, WriteSet};
+use crate::storage::{Space, Storage, StorageError, WriteSet};
 
-/// For how long a claim with an idempotency key is repeated, in seconds.
-const REPEATED: u64 = 600;
+pub(super) use claims::Claimed;
+pub(super) use records::{Package, Place, Rack};
+use records::{one_time_key, suite_key};
 
 /// The pool's part of the store.
 #[derive(Debug)]
 pub(super) struct Store {
     storage: Storage,
-}
-
-/// What a session has published, in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Rack {
-    /// The log entry of the ID-Cert that all its packages carry.
-    pub(super) cert: u64,
-    /// The number of the next package.
-    pub(super) next: u64,
-    /// All suites that were ever published.
-    suites: BTreeSet<u16>,
-}
-
-impl Record for Rack {
-    const VERSION: u8 = 1;
-}
-
-/// A package that can be given out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Package {
-    not_before: u64,
-    not_after: u64,
-    #[serde(with = "serde_bytes")]
-    pub(super) bytes: Vec<u8>,
-}
-
-impl Record for Package {
-    const VERSION: u8 = 1;
-}
-
-/// Where a package with some `init_key` was put when it came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place {
-    user: u64,
-    session: u64,
-    suite: u16,
-    /// Of a one-time package; none for a last resort.
-    number: Option<u64>,
-}
-
-impl Record for Place {
-    const VERSION: u8 = 1;
-}
-
-impl Place {
-    /// The key of the package that was put there.
-    pub(super) fn key(&self) -> Vec<u8> {
-        let mut key = SessionRef::from_numbers(self.user, self.session).key();
-        key.extend(self.suite.to_be_bytes());
-        key.extend(self.number.map(u64::to_be_bytes).into_iter().flatten());
-        key
-    }
 }
 
 /// What is known of an `init_key`.
@@ -93,111 +42,6 @@ pub(super) struct Taken {
     pub(super) suite: CipherSuite,
     /// Where the pool of its suite begins without it.
     pub(super) front: u64,
-}
-
-/// A claim that may be repeated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Claimed {
-    at: u64,
-    pub(super) count: u32,
-}
-
-impl Record for Claimed {
-    const VERSION: u8 = 1;
-}
-
-impl Package {
-    fn of(package: &KeyPackage) -> Self {
-        let lifetime = package.lifetime();
-        Self {
-            not_before: lifetime.not_before.as_secs(),
-            not_after: lifetime.not_after.as_secs(),
-            bytes: package.as_bytes().to_vec(),
-        }
-    }
-
-    fn is_valid(&self, now: Timestamp) -> bool {
-        (self.not_before..=self.not_after).contains(&now.as_secs())
-    }
-
-    fn has_expired(&self, now: Timestamp) -> bool {
-        self.not_after < now.as_secs()
-    }
-}
-
-impl Rack {
-    pub(super) fn new(cert: u64) -> Self {
-        Self {
-            cert,
-            next: 0,
-            suites: BTreeSet::new(),
-        }
-    }
-
-    /// Whether a package of this suite was ever published.
-    pub(super) fn has_suite(&self, suite: CipherSuite) -> bool {
-        self.suites.contains(&suite.number())
-    }
-
-    /// The same of a suite as it stands in keys.
-    pub(super) fn has(&self, suite: &[u8]) -> bool {
-        let suite = suite.try_into().map(u16::from_be_bytes);
-        suite.is_ok_and(|suite| self.suites.contains(&suite))
-    }
-
-    /// Puts a one-time package behind all others.
-    pub(super) fn add(
-        &mut self,
-        session: SessionRef,
-        package: &KeyPackage,
-        writes: &mut WriteSet,
-    ) -> Result<(), StorageError> {
-        let number = self.next;
-        self.next += 1;
-        let suite = package.cipher_suite();
-        let key = one_time_key(session, suite, number);
-        writes.put(Space::OneTimePackages, &key, &Package::of(package))?;
-        self.note(session, package, Some(number), writes)
-    }
-
-    /// Makes a package the last resort of its suite.
-    pub(super) fn put_last_resort(
-        &mut self,
-        session: SessionRef,
-        package: &KeyPackage,
-        writes: &mut WriteSet,
-    ) -> Result<(), StorageError> {
-        let key = suite_key(session, package.cipher_suite());
-        writes.put(Space::LastResortPackages, &key, &Package::of(package))?;
-        self.note(session, package, None, writes)
-    }
-
-    fn note(
-        &mut self,
-        session: SessionRef,
-        package: &KeyPackage,
-        number: Option<u64>,
-        writes: &mut WriteSet,
-    ) -> Result<(), StorageError> {
-        let suite = package.cipher_suite().number();
-        self.suites.insert(suite);
-        let place = Place {
-            user: session.user.as_u64(),
-            session: session.session.as_u64(),
-            suite,
-            number,
-        };
-        writes.put(Space::InitKeys, package.init_key_hash(), &place)
-    }
-
-    /// Writes the rack itself.
-    pub(super) fn put(
-        &self,
-        session: SessionRef,
-        writes: &mut WriteSet,
-    ) -> Result<(), StorageError> {
-        writes.put(Space::Racks, &session.key(), self)
-    }
 }
 
 impl Store {
@@ -368,86 +212,6 @@ impl Store {
         Ok(None)
     }
 
-    /// What the same claim got before, if that is not too long ago.
-    pub(super) fn repeated(
-        &self,
-        claim: &Claim,
-        now: Timestamp,
-    ) -> Result<Option<Vec<Vec<u8>>>, StorageError> {
-        let Some(key) = claim_key(claim) else {
-            return Ok(None);
-        };
-        let claimed = self.storage.get::<Claimed>(Space::Claims, &key)?;
-        let Some(claimed) = claimed.filter(|claimed| !claimed.is_over(now)) else {
-            return Ok(None);
-        };
-        let packages = self
-            .storage
-            .scan::<Package>(Space::ClaimedPackages, &key)
-            .take(claimed.count as usize);
-        let packages = packages.map(|found| found.map(|(_, package)| package.bytes));
-        packages.collect::<Result<_, _>>().map(Some)
-    }
-
-    /// Keeps what a claim got.
-    pub(super) fn remember(
-        &self,
-        claim: &Claim,
-        packages: &[Vec<u8>],
-        now: Timestamp,
-        writes: &mut WriteSet,
-    ) -> Result<(), StorageError> {
-        let Some(key) = claim_key(claim) else {
-            return Ok(());
-        };
-        self.forget_claim(&key, writes)?;
-        let mut count: u32 = 0;
-        for bytes in packages {
-            let package = Package {
-                not_before: 0,
-                not_after: 0,
-                bytes: bytes.clone(),
-            };
-            let position = [&key[..], &count.to_be_bytes()].concat();
-            writes.put(Space::ClaimedPackages, &position, &package)?;
-            count += 1;
-        }
-        let at = now.as_secs();
-        writes.put(Space::Claims, &key, &Claimed { at, count })
-    }
-
-    fn forget_claim(&self, key: &[u8], writes: &mut WriteSet) -> Result<(), StorageError> {
-        writes.remove(Space::Claims, key);
-        for found in self.storage.scan::<Package>(Space::ClaimedPackages, key) {
-            writes.remove(Space::ClaimedPackages, &found?.0);
-        }
-        Ok(())
-    }
-
-    /// Looks at the next `at_once` claims from the key `from` on, and forgets those that are not
-    /// repeated any more; returns where the others begin.
-    pub(super) fn forget_claims(
-        &self,
-        from: &[u8],
-        at_once: usize,
-        now: Timestamp,
-        writes: &mut WriteSet,
-    ) -> Result<Option<Vec<u8>>, StorageError> {
-        let claims = self
-            .storage
-            .range::<Claimed>(Space::Claims, from, &[0xff; 17]);
-        for (position, found) in claims.enumerate() {
-            let (key, claimed) = found?;
-            if position == at_once {
-                return Ok(Some(key));
-            }
-            if claimed.is_over(now) {
-                self.forget_claim(&key, writes)?;
-            }
-        }
-        Ok(None)
-    }
-
     /// The next sessions that have a rack, in the order of their keys.
     pub(super) fn sessions_after(
         &self,
@@ -467,27 +231,4 @@ impl Store {
         });
         sessions.collect()
     }
-}
-
-impl Claimed {
-    /// A clock that was set back does not make it last: it is over where it is that far ahead, too.
-    fn is_over(&self, now: Timestamp) -> bool {
-        self.at.abs_diff(now.as_secs()) >= REPEATED
-    }
-}
-
-fn suite_key(session: SessionRef, suite: CipherSuite) -> Vec<u8> {
-    [&session.key()[..], &suite.number().to_be_bytes()].concat()
-}
-
-fn one_time_key(session: SessionRef, suite: CipherSuite, number: u64) -> Vec<u8> {
-    [&suite_key(session, suite)[..], &number.to_be_bytes()].concat()
-}
-
-/// No key is the beginning of another: the length of its only varying part stands before it.
-fn claim_key(claim: &Claim) -> Option<Vec<u8>> {
-    let text = claim.idempotency_key.as_ref()?;
-    let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
-    let user = claim.user.as_u64().to_be_bytes();
-    Some([&claim.asker.key()[..], &user, &[length], text.as_bytes()].concat())
 }
