@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use antiphon_actors::backup::{self, Manifest};
-use antiphon_actors::cert_registry::{self, NewestEntry};
+use antiphon_actors::cert_registry::NewestEntry;
 use antiphon_actors::key_manager::HoldKey;
 use antiphon_actors::storage::FORMAT;
 use tokio::sync::mpsc;
@@ -37,7 +37,7 @@ pub(super) async fn backup(
         };
         let snapshot = doors.storage.snapshot().await?;
         let snapshot = snapshot.ok_or(OrderError::BackupRunning)?;
-        let newest = cert_registry::newest_server_cert(&doors.storage)?;
+        let newest = doors.cert_reader.newest_server_cert()?;
         // Read after the instant of the snapshot: if nothing is newer than the key, the key is
         // the one of that instant.
         if let Some((cert, _)) = &held

@@ -15,6 +15,7 @@ mod export;
 mod messages;
 mod new_event;
 mod reader;
+mod rebuild;
 mod server_timeline;
 mod shown;
 mod store;
@@ -39,11 +40,11 @@ pub use messages::{
 use new_event::NewEvent;
 pub use reader::CertReader;
 use reader::Durable;
+pub(crate) use rebuild::{check_entries, rebuild_indexes};
 use server_timeline::ServerTimeline;
 use store::{Head, Store};
 use timelines::Timelines;
-pub use verify::newest_server_cert;
-pub(crate) use verify::{check_entries, rebuild_indexes, verify};
+pub(crate) use verify::verify;
 
 use crate::clock::SharedClock;
 use crate::storage::{Storage, WriteSet};

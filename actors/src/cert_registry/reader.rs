@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::{Actor, Context, Handler};
-use antiphon_protocol::{Snowflake, Timestamp};
+use antiphon_protocol::{ServerCert, Snowflake, Timestamp};
 
 use super::server_timeline::ServerTimeline;
 use super::store::{Head, Store};
@@ -84,6 +84,12 @@ impl CertReader {
     /// The newest of a user's sessions, also one that has ended.
     pub fn newest_session(&self, user: Snowflake) -> Result<Option<Snowflake>, RegistryError> {
         self.store.newest_session(user)
+    }
+
+    /// The newest certificate of the server, on disk or about to be.
+    pub fn newest_server_cert(&self) -> Result<Option<ServerCert>, RegistryError> {
+        let lives = self.store.server_certs(u64::MAX)?;
+        Ok(lives.into_iter().next_back().map(|life| life.cert))
     }
 
     /// The server's certificate in force.
