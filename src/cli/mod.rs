@@ -123,6 +123,8 @@ enum CliError {
     OlderFormat(PathBuf),
     #[error("a passphrase that protects a private key must have at least {0} bytes")]
     ShortPassphrase(usize),
+    #[error("{0}: the passphrase is empty; it is the first line")]
+    EmptyPassphrase(String),
     #[error("the demo did not go as the contract says: {0}")]
     Demo(#[from] DemoError),
     #[error("{0}: {1}")]

@@ -24,20 +24,30 @@ pub(super) struct PassphraseArgs {
 }
 
 impl PassphraseArgs {
-    /// The passphrase, if one is given.
+    /// The passphrase, if one is asked for: never an empty one.
     pub(super) fn read(&self) -> Result<Option<Zeroizing<String>>, CliError> {
-        let text = match &self.passphrase_file {
-            Some(path) => fs::read_to_string(path)
-                .map_err(|error| CliError::File(path.display().to_string(), error))?,
+        let (from, text) = match &self.passphrase_file {
+            Some(path) => {
+                let from = path.display().to_string();
+                let text = fs::read_to_string(path);
+                (
+                    from.clone(),
+                    text.map_err(|error| CliError::File(from, error))?,
+                )
+            }
             None if self.passphrase_stdin => {
                 let mut line = String::new();
                 stdin().lock().read_line(&mut line)?;
-                line
+                ("standard input".to_owned(), line)
             }
             None => return Ok(None),
         };
         let text = Zeroizing::new(text);
-        Ok(text.lines().next().map(str::to_owned).map(Zeroizing::new))
+        // Taken for none, it would leave out the very key that it was to protect.
+        match text.lines().next() {
+            None | Some("") => Err(CliError::EmptyPassphrase(from)),
+            Some(line) => Ok(Some(Zeroizing::new(line.to_owned()))),
+        }
     }
 
     /// The same, long enough to protect a key.

@@ -26,6 +26,7 @@ mod kills;
 mod ledger;
 mod power;
 mod program;
+mod secrets;
 mod starts;
 mod verify;
 mod workload;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use antiphon_protocol::{Domain, KeyError, PrivateKey};
 
@@ -39,6 +39,12 @@ pub enum RestoreError {
         "the backup has the server's private key, encrypted: give its passphrase, or --without-key"
     )]
     PassphraseNeeded,
+    /// There is none, and one was expected.
+    #[error(
+        "{} has no private key in it, and a passphrase was given; without the passphrase it can be \
+         restored, and needs its key from elsewhere", .0.display()
+    )]
+    NoKey(PathBuf),
     /// The key cannot be decrypted.
     #[error("the private key in the backup cannot be read; is the passphrase right? ({0})")]
     Key(#[from] KeyError),
@@ -62,7 +68,7 @@ pub enum RestoreError {
 /// How the server's private key is to be restored.
 #[derive(Debug, Clone, Copy)]
 pub enum KeyChoice<'a> {
-    /// Decrypted with this passphrase.
+    /// Decrypted with this passphrase: there must be one.
     Passphrase(&'a str),
     /// Not at all.
     Without,
@@ -112,7 +118,8 @@ pub async fn restore(
         (Some(pem), KeyChoice::Passphrase(passphrase)) => {
             Some(PrivateKey::from_encrypted_pkcs8_pem(&pem, passphrase)?)
         }
-        _ => None,
+        (None, KeyChoice::Passphrase(_)) => return Err(RestoreError::NoKey(file.to_owned())),
+        (_, KeyChoice::Without | KeyChoice::Unsaid) => None,
     };
     let data_dir = DataDir::open_to_restore(into)?;
     if let Some(key) = &private_key {
