@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use antiphon_actors::backup::{self, KeyChoice, Manifest};
+use antiphon_actors::backup::{self, Manifest};
 use clap::Args;
 
 use super::passphrase::PassphraseArgs;
@@ -86,13 +86,10 @@ fn write(stream: &mut impl io::Read, path: &Path) -> io::Result<u64> {
 
 fn verify_backup(args: &BackupArgs, config: &Config) -> Result<ExitCode, CliError> {
     let passphrase = args.passphrase.read()?;
-    let key = match &passphrase {
-        Some(passphrase) => KeyChoice::Passphrase(passphrase),
-        None => KeyChoice::Without,
-    };
+    let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_str());
     let place = tempfile::tempdir()?;
     let into = place.path().join("data");
-    let restored = backup::restore(&args.file, &into, None, key, config.cache_mib);
+    let restored = backup::verify(&args.file, &into, passphrase, config.cache_mib);
     let restored = actix::System::new().block_on(restored)?;
     let manifest = &restored.manifest;
     output::line(format!(

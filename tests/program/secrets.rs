@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use super::disk::interposer;
 use super::program::{Place, one_line};
+use crate::support::openssl;
 
 const PASSPHRASE: &str = "a passphrase of some length";
 
@@ -68,4 +70,64 @@ fn a_passphrase_for_a_backup_without_a_key_is_a_mistake() {
     }
     assert!(!place.path("other").exists());
     place.ok(&restore);
+}
+
+/// A temporary directory may be anywhere, and what was on a disk once can be found there.
+#[test]
+fn a_private_key_that_is_verified_is_not_written_anywhere() {
+    let place = with_backups();
+    let temporary = place.path("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let output = place
+        .command(&with_passphrase(&["backup", "--verify", "full"]))
+        .env("TMPDIR", &temporary)
+        .env("LD_PRELOAD", interposer())
+        .env("DISK_ROOT", &temporary)
+        .env("DISK_JOURNAL", place.path("journal"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("private keys                 1\n"), "{said}");
+    assert!(!said.contains("was not looked at"), "{said}");
+    let written = fs::read(place.path("journal")).unwrap();
+    let has = |text: &[u8]| written.windows(text.len()).any(|window| window == text);
+    assert!(has(b"/data/mark") && !has(b"PRIVATE KEY") && !has(b".pem"));
+}
+
+#[test]
+fn a_private_key_of_another_certificate_is_found_wrong() {
+    let place = with_backups();
+    let other = with_backups();
+    let key = frames(&fs::read(other.path("full")).unwrap()).swap_remove(1);
+    assert_eq!(key[0], 2);
+    let mut mixed = fs::read(place.path("full")).unwrap()[..20].to_vec();
+    let mut mine = frames(&fs::read(place.path("full")).unwrap());
+    mine[1] = key;
+    let mut end = mine.pop().unwrap();
+    mixed.extend(mine.concat());
+    let checksum = openssl::sha256(&mixed);
+    end.truncate(end.len() - checksum.len());
+    end.extend(checksum);
+    mixed.extend(end);
+    fs::write(place.path("mixed"), mixed).unwrap();
+    place.ok(&["backup", "--verify", "mixed"]);
+    let restore = [&RESTORE[..], &["mixed"]].concat();
+    for command in [&["backup", "--verify", "mixed"][..], &restore] {
+        let line = place.fails(&with_passphrase(command), 1);
+        assert!(line.contains("does not match"), "{line}");
+    }
+}
+
+/// The parts of a backup: kind, length, and as many bytes.
+fn frames(backup: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = &backup[20..];
+    let mut frames = Vec::new();
+    while !rest.is_empty() {
+        let length = u32::from_be_bytes(rest[1..5].try_into().unwrap());
+        let (frame, after) = rest.split_at(5 + usize::try_from(length).unwrap());
+        frames.push(frame.to_vec());
+        rest = after;
+    }
+    frames
 }

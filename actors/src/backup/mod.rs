@@ -10,7 +10,7 @@ mod restore;
 use std::io::{self, Write};
 
 pub use format::{BackupError, Manifest, Part, Reader};
-pub use restore::{KeyChoice, RestoreError, Restored, check, restore};
+pub use restore::{KeyChoice, RestoreError, Restored, check, restore, verify};
 
 use crate::storage::{Snapshot, Space, StorageError};
 use format::Writer;

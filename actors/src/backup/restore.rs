@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use antiphon_protocol::{Domain, KeyError, PrivateKey};
 
 use super::{BackupError, Manifest, Part, Reader};
-use crate::key_manager;
 use crate::storage::{
     DataDir, DataDirError, OpenError, RawRecord, Storage, StorageError, WriteSet,
 };
 use crate::verify::{self, Report};
+use crate::{cert_registry, key_manager};
 
 /// Why a backup could not be restored.
 #[derive(Debug, thiserror::Error)]
@@ -95,58 +95,129 @@ pub async fn restore(
     key: KeyChoice<'_>,
     cache_mib: u64,
 ) -> Result<Restored, RestoreError> {
-    let in_file = |error| RestoreError::Backup {
-        path: file.display().to_string(),
-        error,
-    };
-    // Nothing is written before all of it was read once, and the key decrypted.
-    let (manifest, pem) = read_through(file).map_err(in_file)?;
-    let found = Domain::parse(&manifest.domain)
-        .map_err(|_| in_file(BackupError::Damaged("its domain is none")))?;
-    if let Some(wanted) = domain
-        && *wanted != found
-    {
-        return Err(RestoreError::OtherDomain {
-            found: found.to_string(),
-            wanted: wanted.clone(),
-        });
-    }
-    if manifest.has_private_key && matches!(key, KeyChoice::Unsaid) {
-        return Err(RestoreError::PassphraseNeeded);
-    }
-    let private_key = match (pem, key) {
-        (Some(pem), KeyChoice::Passphrase(passphrase)) => {
-            Some(PrivateKey::from_encrypted_pkcs8_pem(&pem, passphrase)?)
-        }
-        (None, KeyChoice::Passphrase(_)) => return Err(RestoreError::NoKey(file.to_owned())),
-        (_, KeyChoice::Without | KeyChoice::Unsaid) => None,
-    };
+    let backup = Backup::read_through(file, domain, key)?;
     let data_dir = DataDir::open_to_restore(into)?;
-    if let Some(key) = &private_key {
+    let storage = backup.fill(&data_dir, cache_mib).await?;
+    let report = backup.look_through(&storage)?;
+    if let Some(key) = &backup.key {
         key_manager::keep_key(&data_dir.keys(), key)?;
     }
-    let storage = Storage::open(data_dir.path(), cache_mib)?;
-    let mut reader = open(file).map_err(in_file)?;
-    while let Some(part) = reader.next_part().map_err(in_file)? {
-        if let Part::Records(records) = part {
-            put(&storage, records).await?;
+    storage.close()?;
+    data_dir.stamp(&backup.domain)?;
+    data_dir.finish()?;
+    Ok(backup.restored(report))
+}
+
+/// Restores the backup at `file` into the empty directory `into` as far as that takes to verify it. The
+/// private key stays in memory.
+pub async fn verify(
+    file: &Path,
+    into: &Path,
+    passphrase: Option<&str>,
+    cache_mib: u64,
+) -> Result<Restored, RestoreError> {
+    let key = passphrase.map_or(KeyChoice::Without, KeyChoice::Passphrase);
+    let backup = Backup::read_through(file, None, key)?;
+    let data_dir = DataDir::open_to_restore(into)?;
+    let storage = backup.fill(&data_dir, cache_mib).await?;
+    let report = backup.look_through(&storage)?;
+    storage.close()?;
+    Ok(backup.restored(report))
+}
+
+/// A backup of which all was read once, and whose key, if it is wanted, was decrypted: nothing is
+/// written before that.
+struct Backup<'a> {
+    file: &'a Path,
+    manifest: Manifest,
+    domain: Domain,
+    key: Option<PrivateKey>,
+}
+
+impl<'a> Backup<'a> {
+    fn read_through(
+        file: &'a Path,
+        domain: Option<&Domain>,
+        key: KeyChoice<'_>,
+    ) -> Result<Self, RestoreError> {
+        let (manifest, pem) = read_through(file).map_err(in_file(file))?;
+        let found = Domain::parse(&manifest.domain)
+            .map_err(|_| in_file(file)(BackupError::Damaged("its domain is none")))?;
+        if let Some(wanted) = domain
+            && *wanted != found
+        {
+            return Err(RestoreError::OtherDomain {
+                found: found.to_string(),
+                wanted: wanted.clone(),
+            });
+        }
+        if manifest.has_private_key && matches!(key, KeyChoice::Unsaid) {
+            return Err(RestoreError::PassphraseNeeded);
+        }
+        let key = match (pem, key) {
+            (Some(pem), KeyChoice::Passphrase(passphrase)) => {
+                Some(PrivateKey::from_encrypted_pkcs8_pem(&pem, passphrase)?)
+            }
+            (None, KeyChoice::Passphrase(_)) => return Err(RestoreError::NoKey(file.to_owned())),
+            (_, KeyChoice::Without | KeyChoice::Unsaid) => None,
+        };
+        Ok(Self {
+            file,
+            manifest,
+            domain: found,
+            key,
+        })
+    }
+
+    /// Puts the records into an empty store, and derives the rest.
+    async fn fill(&self, data_dir: &DataDir, cache_mib: u64) -> Result<Storage, RestoreError> {
+        let storage = Storage::open(data_dir.path(), cache_mib)?;
+        let mut reader = open(self.file).map_err(in_file(self.file))?;
+        while let Some(part) = reader.next_part().map_err(in_file(self.file))? {
+            if let Part::Records(records) = part {
+                put(&storage, records).await?;
+            }
+        }
+        verify::rebuild_indexes(&storage).await?;
+        Ok(storage)
+    }
+
+    /// Whether what is in the store holds together, with the key.
+    fn look_through(&self, storage: &Storage) -> Result<Report, RestoreError> {
+        let mut report = verify::verify(storage, &self.domain, None);
+        if let Some(key) = &self.key {
+            // That no file was looked at, as it says, is as it should be: the key is here.
+            report
+                .notes
+                .retain(|note| !note.starts_with("the private key "));
+            let public_key = key.public_key();
+            match cert_registry::newest_server_cert(storage) {
+                Ok(Some(cert)) if *cert.public_key() == public_key => report.count("private keys"),
+                Ok(_) => report.finding("its private key does not match the server certificate"),
+                Err(error) => report.finding(error),
+            }
+        }
+        match report.findings.first() {
+            Some(first) => Err(RestoreError::Unsound(report.found, first.clone())),
+            None => Ok(report),
         }
     }
-    verify::rebuild_indexes(&storage).await?;
-    let keys = data_dir.keys();
-    let has_key = private_key.is_some();
-    let report = verify::verify(&storage, &found, has_key.then_some(keys.as_path()));
-    if let Some(first) = report.findings.first() {
-        return Err(RestoreError::Unsound(report.found, first.clone()));
+
+    fn restored(self, report: Report) -> Restored {
+        Restored {
+            manifest: self.manifest,
+            report,
+            has_key: self.key.is_some(),
+        }
     }
-    storage.close()?;
-    data_dir.stamp(&found)?;
-    data_dir.finish()?;
-    Ok(Restored {
-        manifest,
-        report,
-        has_key,
-    })
+}
+
+fn in_file(file: &Path) -> impl Fn(BackupError) -> RestoreError + use<> {
+    let path = file.display().to_string();
+    move |error| RestoreError::Backup {
+        path: path.clone(),
+        error,
+    }
 }
 
 /// Reads all of a backup; returns what it says of itself.
