@@ -18,6 +18,11 @@ pub(crate) fn write(storage: &Storage, until: u64, out: &mut dyn Write) -> io::R
     out.flush()
 }
 
+/// Whether a line, with what ends it, is the last one.
+pub(crate) fn is_end(line: &[u8]) -> bool {
+    line.starts_with(b"{\"end\":") && line.ends_with(b"}\n")
+}
+
 struct ExportError(io::Error);
 
 impl From<StorageError> for ExportError {

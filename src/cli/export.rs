@@ -1,7 +1,6 @@
 //! `antiphon export`: the public part of the store, for other programs.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +8,7 @@ use clap::Args;
 
 use super::CliError;
 use super::offline::Offline;
+use super::whole_file::WholeFile;
 use crate::config::Config;
 use crate::control::{AskError, Request, ask_for_stream};
 use crate::export;
@@ -21,23 +21,23 @@ pub(super) struct ExportArgs {
 
 /// Writes the log as JSON Lines: from the running node, or from its data directory.
 pub(super) fn run(args: &ExportArgs, config: &Config) -> Result<ExitCode, CliError> {
-    let name = args.file.as_ref().map_or_else(
-        || "standard output".to_owned(),
-        |path| path.display().to_string(),
-    );
-    let in_file = |error| CliError::File(name.clone(), error);
-    let (mut out, file): (Box<dyn Write>, Option<File>) = match &args.file {
-        Some(path) => {
-            let file = OpenOptions::new().create_new(true).write(true).open(path);
-            let file = file.map_err(in_file)?;
-            (Box::new(BufWriter::new(file.try_clone()?)), Some(file))
-        }
-        None => (Box::new(BufWriter::new(io::stdout())), None),
+    let Some(path) = &args.file else {
+        write(config, "standard output", io::stdout().lock())?;
+        return Ok(ExitCode::SUCCESS);
     };
+    let name = path.display().to_string();
+    let in_file = |error| CliError::File(name.clone(), error);
+    let mut file = WholeFile::create(path).map_err(in_file)?;
+    write(config, &name, file.file())?;
+    file.complete().map_err(in_file)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(config: &Config, name: &str, out: impl Write) -> Result<(), CliError> {
+    let mut out = BufWriter::new(out);
+    let in_file = |error| CliError::File(name.to_owned(), error);
     match ask_for_stream::<()>(&config.data_dir, &Request::Export) {
-        Ok(((), mut stream)) => {
-            io::copy(&mut stream, &mut out).map_err(in_file)?;
-        }
+        Ok(((), stream)) => copy(stream, &mut out, in_file)?,
         Err(AskError::NotRunning(_)) => {
             let offline = actix::System::new().block_on(Offline::open(config))?;
             export::write(&offline.storage, u64::MAX, &mut out).map_err(in_file)?;
@@ -45,9 +45,30 @@ pub(super) fn run(args: &ExportArgs, config: &Config) -> Result<ExitCode, CliErr
         }
         Err(error) => return Err(error.into()),
     }
-    out.flush().map_err(in_file)?;
-    if let Some(file) = file {
-        file.sync_all().map_err(in_file)?;
+    out.flush().map_err(in_file)
+}
+
+/// Copies what the node says, which must end with the line that says so: a node that is killed says
+/// nothing more.
+fn copy(
+    stream: impl Read,
+    out: &mut impl Write,
+    in_file: impl Fn(io::Error) -> CliError,
+) -> Result<(), CliError> {
+    let mut stream = BufReader::new(stream);
+    let (mut line, mut is_complete) = (Vec::new(), false);
+    loop {
+        line.clear();
+        let read = stream.read_until(b'\n', &mut line);
+        if read.map_err(AskError::Broken)? == 0 {
+            break;
+        }
+        is_complete = export::is_end(&line);
+        out.write_all(&line).map_err(&in_file)?;
     }
-    Ok(ExitCode::SUCCESS)
+    if is_complete {
+        Ok(())
+    } else {
+        Err(CliError::CutOff)
+    }
 }

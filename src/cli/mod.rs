@@ -23,6 +23,7 @@ mod session;
 mod settings;
 mod user;
 mod verify;
+mod whole_file;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,7 +78,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Restore a backup into an empty data directory
     Restore(restore::RestoreArgs),
-    /// Write the log with its certificates as JSON Lines
+    /// Write the log with its certificates as JSON Lines, from the running node or, if it is stopped,
+    /// from its data directory
     Export(export::ExportArgs),
     /// Read everything that is stored, and say what is wrong and where (the node must be stopped)
     Verify {
@@ -125,6 +127,8 @@ enum CliError {
     ShortPassphrase(usize),
     #[error("{0}: the passphrase is empty; it is the first line")]
     EmptyPassphrase(String),
+    #[error("the export was cut off; what the node says of it is in its log")]
+    CutOff,
     #[error("the demo did not go as the contract says: {0}")]
     Demo(#[from] DemoError),
     #[error("{0}: {1}")]

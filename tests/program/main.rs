@@ -24,6 +24,7 @@ mod faults;
 mod formats;
 mod kills;
 mod ledger;
+mod outputs;
 mod power;
 mod program;
 mod secrets;

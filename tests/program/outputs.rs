@@ -1,0 +1,73 @@
+//! What commands write: whole, or not at all, and a failure to write it is one.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::thread;
+
+use super::program::{Place, one_line};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// A node that answers one order with these bytes, and is gone.
+fn answering_once(place: &Place, answer: &'static [u8]) -> thread::JoinHandle<()> {
+    drop(fs::create_dir(place.data()));
+    let socket = place.data().join("control.sock");
+    drop(fs::remove_file(&socket));
+    let listener = UnixListener::bind(socket).unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut order = String::new();
+        BufReader::new(&stream).read_line(&mut order).unwrap();
+        stream.write_all(answer).unwrap();
+    })
+}
+
+#[test]
+fn an_export_that_was_cut_off_is_a_failure_and_leaves_no_file() {
+    let place = Place::new();
+    for answer in [
+        &b"{\"done\":null}\n"[..],
+        b"{\"done\":null}\n{\"entry\":1}\n",
+        b"{\"done\":null}\n{\"entry\":1}\n{\"end\":{\"entries\":1}}",
+        b"{\"done\":null}\n{\"entry\":1}\n{\"end\":{\"ent",
+        b"{\"done\":null}\n{\"end\":{\"entries\":1}}\n{\"entry\":1}\n",
+    ] {
+        for command in [&["export"][..], &["export", "log.jsonl"]] {
+            let node = answering_once(&place, answer);
+            let line = one_line(&place.run(command), 1);
+            assert!(line.contains("the export was cut off"), "{line}");
+            node.join().unwrap();
+            assert!(!place.path("log.jsonl").exists());
+            assert!(!place.path("log.jsonl.partial").exists());
+        }
+    }
+}
+
+#[test]
+fn an_export_is_there_once_it_is_whole_and_for_the_owner_alone() {
+    let place = Place::new();
+    let nowhere = ["--data-dir", "nowhere", "export", "log.jsonl"];
+    let line = place.fails(&nowhere, 1);
+    assert!(line.contains("nowhere"), "{line}");
+    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 0);
+
+    let program = place.start();
+    place.ok(&["export", "online.jsonl"]);
+    drop(program);
+    place.ok(&["--domain", "a.example", "export", "offline.jsonl"]);
+    for file in ["online.jsonl", "offline.jsonl"] {
+        assert_eq!(mode(&place.path(file)), 0o600);
+        let text = fs::read_to_string(place.path(file)).unwrap();
+        assert!(
+            text.lines().last().unwrap().starts_with("{\"end\":"),
+            "{text}"
+        );
+    }
+    let line = place.fails(&["export", "gone/log.jsonl"], 1);
+    assert!(line.contains("gone/log.jsonl"), "{line}");
+}
