@@ -1,9 +1,7 @@
 //! `antiphon backup`: everything that must outlive a disk, in one file, from the running node.
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use antiphon_actors::backup::{self, Manifest};
@@ -11,6 +9,7 @@ use clap::Args;
 
 use super::passphrase::PassphraseArgs;
 use super::restore::{tell_of_missing_key, tell_what_is_missing};
+use super::whole_file::WholeFile;
 use super::{CliError, output, verify};
 use crate::config::Config;
 use crate::control::{Request, ask_for_stream};
@@ -32,31 +31,16 @@ pub(super) fn run(args: &BackupArgs, config: &Config) -> Result<ExitCode, CliErr
     }
     let path = &args.file;
     let in_file = |error| CliError::File(path.display().to_string(), error);
-    if path.exists() {
-        return Err(in_file(io::ErrorKind::AlreadyExists.into()));
-    }
     let passphrase = args.passphrase.read_new()?;
+    let mut file = WholeFile::create(path).map_err(in_file)?;
     let order = Request::Backup {
         passphrase: passphrase.as_deref().cloned(),
     };
     let (manifest, mut stream): (Manifest, _) = ask_for_stream(&config.data_dir, &order)?;
-    // Whoever looks meanwhile does not take half a backup for one.
-    let partial = path.with_added_extension("partial");
-    let written = write(&mut stream, &partial).and_then(|size| {
-        backup::check(&partial).map_err(io::Error::other)?;
-        fs::rename(&partial, path)?;
-        let parent = path.parent().filter(|parent| *parent != Path::new(""));
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-        Ok(size)
-    });
-    let size = match written {
-        Ok(size) => size,
-        Err(error) => {
-            // What is left of it is of no use; that it stays there is the smaller trouble.
-            let _ = fs::remove_file(&partial);
-            return Err(in_file(error));
-        }
-    };
+    let size = io::copy(&mut stream, file.file()).map_err(in_file)?;
+    file.file().sync_all().map_err(in_file)?;
+    backup::check(file.partial()).map_err(|error| in_file(io::Error::other(error)))?;
+    file.complete().map_err(in_file)?;
     output::line(format!(
         "backed up {} as of {}: {} ({size} bytes)",
         manifest.domain,
@@ -70,18 +54,6 @@ pub(super) fn run(args: &BackupArgs, config: &Config) -> Result<ExitCode, CliErr
         );
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn write(stream: &mut impl io::Read, path: &Path) -> io::Result<u64> {
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
-    let size = io::copy(stream, &mut file)?;
-    file.sync_all()?;
-    Ok(size)
 }
 
 fn verify_backup(args: &BackupArgs, config: &Config) -> Result<ExitCode, CliError> {

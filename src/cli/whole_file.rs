@@ -45,6 +45,11 @@ impl WholeFile {
         &mut self.file
     }
 
+    /// Where it is until it is complete.
+    pub(super) fn partial(&self) -> &Path {
+        &self.partial
+    }
+
     /// Gives it its name, for good.
     pub(super) fn complete(mut self) -> io::Result<()> {
         self.file.sync_all()?;

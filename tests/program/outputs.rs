@@ -1,8 +1,8 @@
 //! What commands write: whole, or not at all, and a failure to write it is one.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread;
@@ -70,4 +70,34 @@ fn an_export_is_there_once_it_is_whole_and_for_the_owner_alone() {
     }
     let line = place.fails(&["export", "gone/log.jsonl"], 1);
     assert!(line.contains("gone/log.jsonl"), "{line}");
+}
+
+/// What another attempt, or another person, has left under the name that is written first.
+#[test]
+fn a_file_is_written_anew_and_never_through_what_was_there() {
+    let place = Place::new();
+    let program = place.start();
+    fs::write(place.path("elsewhere"), "precious").unwrap();
+    for command in ["backup", "export"] {
+        for is_link in [true, false] {
+            let partial = place.path("out.partial");
+            if is_link {
+                symlink("elsewhere", &partial).unwrap();
+            } else {
+                fs::write(&partial, "what is left of an attempt").unwrap();
+                fs::set_permissions(&partial, Permissions::from_mode(0o666)).unwrap();
+            }
+            place.ok(&[command, "out"]);
+            let written = fs::symlink_metadata(place.path("out")).unwrap();
+            assert!(written.is_file(), "{command}");
+            assert_eq!(mode(&place.path("out")), 0o600, "{command}");
+            assert_eq!(
+                fs::read_to_string(place.path("elsewhere")).unwrap(),
+                "precious"
+            );
+            assert!(!partial.exists());
+            fs::remove_file(place.path("out")).unwrap();
+        }
+    }
+    drop(program);
 }
