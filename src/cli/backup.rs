@@ -46,12 +46,12 @@ pub(super) fn run(args: &BackupArgs, config: &Config) -> Result<ExitCode, CliErr
         manifest.domain,
         output::time(manifest.made_at),
         path.display()
-    ));
+    ))?;
     if !manifest.has_private_key {
         output::line(
             "The server's private key is NOT in it: give --passphrase-file or --passphrase-stdin \
              to have it in, encrypted, or keep a copy of keys/ yourself.",
-        );
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -70,13 +70,13 @@ fn verify_backup(args: &BackupArgs, config: &Config) -> Result<ExitCode, CliErro
         manifest.domain,
         output::time(manifest.made_at),
         manifest.made_by
-    ));
+    ))?;
     if manifest.has_private_key && !restored.has_key {
-        output::line("Its private key was not tried: give its passphrase.");
+        output::line("Its private key was not tried: give its passphrase.")?;
     }
-    tell_what_is_missing();
+    tell_what_is_missing()?;
     if !manifest.has_private_key {
-        tell_of_missing_key();
+        tell_of_missing_key()?;
     }
     verify::tell(&restored.report, false)
 }

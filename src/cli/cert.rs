@@ -45,7 +45,7 @@ pub(super) fn run(command: CertCommand) -> Result<ExitCode, CliError> {
     if json {
         print_json(&inspection)?;
     } else {
-        print_text(&inspection);
+        print_text(&inspection)?;
     }
     Ok(match inspection.findings.as_slice() {
         [] => ExitCode::SUCCESS,
@@ -64,18 +64,17 @@ fn print_json(inspection: &Inspection) -> Result<(), CliError> {
     })
 }
 
-fn print_text(inspection: &Inspection) {
-    output::line(inspection.kind.as_str());
+fn print_text(inspection: &Inspection) -> Result<(), CliError> {
+    output::line(inspection.kind.as_str())?;
     for (name, value) in &inspection.fields {
-        output::line(format!("  {name:<16} {value}"));
+        output::line(format!("  {name:<16} {value}"))?;
     }
     match inspection.findings.as_slice() {
         [] => output::line("sound: it breaks no rule"),
         findings => {
-            output::line("not sound:");
-            for finding in findings {
-                output::line(format!("  - {finding}"));
-            }
+            output::line("not sound:")?;
+            let mut findings = findings.iter();
+            findings.try_for_each(|finding| output::line(format!("  - {finding}")))
         }
     }
 }

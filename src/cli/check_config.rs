@@ -36,7 +36,7 @@ pub(super) fn run(settings: &SettingsArgs, json: bool) -> Result<ExitCode, CliEr
             .into_iter()
             .map(|setting| [setting.key, setting.value, setting.origin])
             .collect();
-        output::table(["KEY", "VALUE", "SET BY"], &rows);
+        output::table(["KEY", "VALUE", "SET BY"], &rows)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,6 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, CliError> {
     output::line(format!(
         "compacted {} records: {} bytes before, {} now",
         compacted.records, compacted.before, compacted.after
-    ));
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,12 +6,15 @@ use super::{CliError, output};
 use crate::demo;
 
 pub(super) fn run() -> Result<ExitCode, CliError> {
-    let mut step = 0;
+    let (mut step, mut told) = (0, Ok(()));
     let say = |line: String| {
         step += 1;
-        output::line(format!("{step:>3}  {line}"));
+        if told.is_ok() {
+            told = output::line(format!("{step:>3}  {line}"));
+        }
     };
     actix::System::new().block_on(demo::run(say))?;
-    output::line("Every step is as the contract says. Nothing was left behind.");
+    told?;
+    output::line("Every step is as the contract says. Nothing was left behind.")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -36,7 +36,7 @@ pub(super) fn run(command: InviteCommand, data_dir: &Path) -> Result<ExitCode, C
             if json {
                 output::json(&code)?;
             } else {
-                output::line(format!("{} (shown this once)", code.invite));
+                output::line(format!("{} (shown this once)", code.invite))?;
             }
         }
         InviteCommand::List { json } => {
@@ -46,13 +46,13 @@ pub(super) fn run(command: InviteCommand, data_dir: &Path) -> Result<ExitCode, C
             } else {
                 let row = |invite: &Invite| [invite.id.clone(), output::time(invite.since)];
                 let rows: Vec<_> = invites.iter().map(row).collect();
-                output::table(["ID", "SINCE"], &rows);
+                output::table(["ID", "SINCE"], &rows)?;
             }
         }
         InviteCommand::Revoke { id } => {
             let told = format!("revoked {id}");
             ask::<()>(data_dir, &Request::InviteRevoke { id })?;
-            output::line(told);
+            output::line(told)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -56,7 +56,7 @@ fn show(key: &Key, json: bool) -> Result<(), CliError> {
         ("ID-Cert", key.id_cert.clone()),
     ];
     for (name, value) in rows {
-        output::line(format!("{name:<13}  {value}"));
+        output::line(format!("{name:<13}  {value}"))?;
     }
     Ok(())
 }
@@ -76,6 +76,6 @@ fn history(keys: &[Key], json: bool) -> Result<(), CliError> {
     };
     let rows: Vec<_> = keys.iter().map(row).collect();
     let heading = ["SINCE", "RETIRED", "NOT AFTER", "ALGORITHM", "FINGERPRINT"];
-    output::table(heading, &rows);
+    output::table(heading, &rows)?;
     Ok(())
 }

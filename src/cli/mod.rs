@@ -133,6 +133,8 @@ enum CliError {
     Demo(#[from] DemoError),
     #[error("{0}: {1}")]
     File(String, std::io::Error),
+    #[error("standard output: {0}; what the command does is done, and what it says is lost")]
+    Output(std::io::Error),
     #[error("{0}")]
     Io(#[from] std::io::Error),
     #[error("{0}")]

@@ -1,16 +1,19 @@
 //! Printing.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use serde::Serialize;
 
 use super::CliError;
 use antiphon_protocol::Timestamp;
 
-/// A line on standard output. Whoever has closed it does not want to read on, which must not stop
-/// a node that is just starting; `println!` would panic.
-pub(super) fn line(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+/// A line on standard output; `println!` would panic. Whoever has closed it does not want to read on,
+/// which is no failure.
+pub(super) fn line(text: impl std::fmt::Display) -> Result<(), CliError> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
+        _ => Ok(()),
+    }
 }
 
 /// A failure, on standard error.
@@ -26,12 +29,14 @@ pub(super) fn panic_line(panic: &std::panic::PanicHookInfo<'_>) {
 
 /// JSON on standard output.
 pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
-    line(serde_json::to_string_pretty(value)?);
-    Ok(())
+    line(serde_json::to_string_pretty(value)?)
 }
 
 /// Rows in columns, under a heading; cells are never wrapped.
-pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
+pub(super) fn table<const N: usize>(
+    heading: [&str; N],
+    rows: &[[String; N]],
+) -> Result<(), CliError> {
     let heading = heading.map(str::to_owned);
     let all = || std::iter::once(&heading).chain(rows);
     let widths: Vec<usize> = (0..N)
@@ -43,8 +48,9 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
     for row in all() {
         let cells = row.iter().zip(&widths);
         let cells = cells.map(|(cell, width)| format!("{cell:<width$}"));
-        line(cells.collect::<Vec<_>>().join("  ").trim_end());
+        line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
+    Ok(())
 }
 
 /// A time as people read it, in UTC.

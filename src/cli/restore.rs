@@ -36,16 +36,16 @@ pub(super) fn run(args: &RestoreArgs, config: &Config) -> Result<ExitCode, CliEr
         restored.manifest.domain,
         output::time(restored.manifest.made_at),
         into.display()
-    ));
-    tell_what_is_missing();
+    ))?;
+    tell_what_is_missing()?;
     if !restored.has_key {
-        tell_of_missing_key();
+        tell_of_missing_key()?;
     }
     verify::tell(&restored.report, false)
 }
 
 /// What a restored node is without, and what follows from it.
-pub(super) fn tell_what_is_missing() {
+pub(super) fn tell_what_is_missing() -> Result<(), CliError> {
     let lines = [
         "It has no one-time KeyPackages: those given out since would come back. Clients publish new",
         "  ones; last resort packages are there, and no init_key it knew is taken a second time.",
@@ -54,15 +54,13 @@ pub(super) fn tell_what_is_missing() {
         "  and sessions ended since are live again. End those, and rotate the server key if it was",
         "  rotated since.",
     ];
-    for line in lines {
-        output::line(line);
-    }
+    lines.into_iter().try_for_each(output::line)
 }
 
 /// That goes for whatever is restored without its key.
-pub(super) fn tell_of_missing_key() {
+pub(super) fn tell_of_missing_key() -> Result<(), CliError> {
     output::line(
         "It has no private key: put the file that is named below into keys/, or the node does \
          not start.",
-    );
+    )
 }

@@ -23,7 +23,10 @@ async fn serve(config: &Config) -> Result<ExitCode, CliError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut node = Node::start(config, Arc::new(SystemClock)).await?;
-    banner(config, &node);
+    if let Err(error) = banner(config, &node) {
+        // Nobody waits for it as for the result of a command.
+        tracing::warn!(%error, "the node runs, and cannot say so");
+    }
     tracing::info!(domain = %config.domain, address = %node.address, "started");
     let name = tokio::select! {
         name = first_of(&mut terminate, &mut interrupt) => name,
@@ -43,7 +46,7 @@ async fn first_of(terminate: &mut Signal, interrupt: &mut Signal) -> &'static st
 }
 
 /// What a person wants to see first.
-fn banner(config: &Config, node: &Node) {
+fn banner(config: &Config, node: &Node) -> Result<(), CliError> {
     let scheme = match config.listen.tls {
         Some(_) => "https",
         None => "http",
@@ -66,8 +69,7 @@ fn banner(config: &Config, node: &Node) {
         "Antiphon ",
         env!("CARGO_PKG_VERSION"),
         " is running."
-    ));
-    for (name, value) in rows {
-        output::line(format!("  {name:<13} {value}"));
-    }
+    ))?;
+    let mut rows = rows.into_iter();
+    rows.try_for_each(|(name, value)| output::line(format!("  {name:<13} {value}")))
 }

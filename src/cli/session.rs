@@ -36,7 +36,7 @@ pub(super) fn run(command: SessionCommand, data_dir: &Path) -> Result<ExitCode, 
         SessionCommand::End { user, session_id } => {
             let told = format!("ended {} of {user}", session_id.escape_default());
             ask::<()>(data_dir, &Request::SessionEnd { user, session_id })?;
-            output::line(told);
+            output::line(told)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -60,6 +60,6 @@ fn list(sessions: &[Session], json: bool) -> Result<(), CliError> {
     };
     let rows: Vec<_> = sessions.iter().map(row).collect();
     let heading = ["SESSION ID", "SINCE", "ENDED", "CERT NOT AFTER", "KEY"];
-    output::table(heading, &rows);
+    output::table(heading, &rows)?;
     Ok(())
 }

@@ -125,9 +125,9 @@ fn tell(what: &str, user: User, password: Option<String>, json: bool) -> Result<
         return output::json(&WithPassword { user, password });
     }
     let (fid, role, id) = (&user.fid, role(&user), &user.user_id);
-    output::line(format!("{what} {fid}, {role}, user ID {id}"));
+    output::line(format!("{what} {fid}, {role}, user ID {id}"))?;
     if let Some(password) = password {
-        output::line(format!("password: {password} (shown this once)"));
+        output::line(format!("password: {password} (shown this once)"))?;
     }
     Ok(())
 }
@@ -157,7 +157,7 @@ fn list(users: &[User], json: bool) -> Result<(), CliError> {
         ]
     };
     let rows: Vec<_> = users.iter().map(row).collect();
-    output::table(["USER ID", "FEDERATION ID", "ROLE", "SINCE"], &rows);
+    output::table(["USER ID", "FEDERATION ID", "ROLE", "SINCE"], &rows)?;
     Ok(())
 }
 

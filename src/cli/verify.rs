@@ -53,23 +53,23 @@ pub(super) fn tell(report: &Report, json: bool) -> Result<ExitCode, CliError> {
         output::json(&Verified { is_clean, report })?;
     } else {
         for (name, count) in &report.counts {
-            output::line(format!("{name:<28} {count}"));
+            output::line(format!("{name:<28} {count}"))?;
         }
         for note in &report.notes {
-            output::line(format!("note: {note}"));
+            output::line(format!("note: {note}"))?;
         }
         for finding in &report.findings {
-            output::line(format!("WRONG: {finding}"));
+            output::line(format!("WRONG: {finding}"))?;
         }
         let more = report.found - report.findings.len() as u64;
         if more > 0 {
-            output::line(format!("and {more} more"));
+            output::line(format!("and {more} more"))?;
         }
         output::line(match report.found {
             0 => "verified: all of it holds together".to_owned(),
             1 => "not verified: 1 thing is wrong".to_owned(),
             found => format!("not verified: {found} things are wrong"),
-        });
+        })?;
     }
     Ok(if is_clean {
         ExitCode::SUCCESS

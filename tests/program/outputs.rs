@@ -1,10 +1,11 @@
 //! What commands write: whole, or not at all, and a failure to write it is one.
 
-use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::process::Stdio;
 use std::thread;
 
 use super::program::{Place, one_line};
@@ -100,4 +101,56 @@ fn a_file_is_written_anew_and_never_through_what_was_there() {
         }
     }
     drop(program);
+}
+
+/// A password that was made up and not told is lost.
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let place = Place::new();
+    fs::write(place.path("config.toml"), "domain = \"a.example\"\n").unwrap();
+    let program = place.start();
+    place.ok(&["user", "add", "bob"]);
+    place.ok(&["backup", "backup"]);
+    let commands = [
+        "user add alice",
+        "user set-password alice --json",
+        "user grant-admin alice",
+        "user list",
+        "invite add",
+        "invite list",
+        "key show",
+        "key history --json",
+        "session list bob",
+        "check-config",
+        "check-config --json",
+        "backup another",
+        "backup --verify backup",
+        "export",
+        "--data-dir other restore backup",
+    ];
+    let run = |command: &str, stdout: Stdio| {
+        let arguments: Vec<_> = command.split(' ').collect();
+        let mut command = place.command(&arguments);
+        command.stdout(stdout).output().unwrap()
+    };
+    for command in commands {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let line = one_line(&run(command, full.into()), 1);
+        let says_why = line.contains("standard output: No space left on device");
+        assert!(says_why, "{command}: {line}");
+    }
+    drop(program);
+    for command in ["verify", "compact", "repair-indexes"] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        one_line(&run(command, full.into()), 1);
+    }
+
+    // Whoever has closed it has seen enough, also of a node that starts.
+    for command in ["check-config", "verify", "verify --json"] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = run(command, writer.into());
+        assert!(output.status.success(), "{command}: {output:?}");
+        assert_eq!(output.stderr, b"", "{command}");
+    }
 }
