@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use antiphon_actors::backup::RestoreError;
 use antiphon_actors::storage::{DataDirError, OpenError, StorageError};
 use clap::{Parser, Subcommand};
+use rustix::fs::Mode;
 
 use crate::config::ConfigError;
 use crate::control::AskError;
@@ -152,6 +153,8 @@ enum CliError {
 pub fn main() -> ExitCode {
     // Damaged files make sled panic, which is caught and told as an error, in one line.
     std::panic::set_hook(Box::new(output::panic_line));
+    // The store makes its files without asking for a mode.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,

@@ -21,6 +21,17 @@ impl Offline {
     pub(super) async fn open(config: &Config) -> Result<Self, CliError> {
         check_exists(config)?;
         let data_dir = DataDir::open(&config.data_dir, &config.domain)?;
+        Self::with(data_dir, config).await
+    }
+
+    /// The same for whoever looks at how it is.
+    pub(super) async fn open_as_it_is(config: &Config) -> Result<Self, CliError> {
+        check_exists(config)?;
+        let data_dir = DataDir::open_as_it_is(&config.data_dir, &config.domain)?;
+        Self::with(data_dir, config).await
+    }
+
+    async fn with(data_dir: DataDir, config: &Config) -> Result<Self, CliError> {
         let storage = store::open(&data_dir, config, &SystemClock).await?;
         Ok(Self {
             storage,

@@ -12,12 +12,33 @@ use crate::config::Config;
 
 pub(super) fn run(config: &Config, json: bool) -> Result<ExitCode, CliError> {
     actix::System::new().block_on(async {
-        let offline = Offline::open(config).await?;
+        let offline = Offline::open_as_it_is(config).await?;
         let keys = offline.data_dir.keys();
-        let report = verify::verify(&offline.storage, &config.domain, Some(&keys));
+        let mut report = verify::verify(&offline.storage, &config.domain, Some(&keys));
+        tell_of_exposed(&offline.data_dir, &mut report)?;
         offline.close()?;
         tell(&report, json)
     })
+}
+
+/// What others may look into. What is in a directory of which the way in is closed is only noted: older
+/// versions left it so, and the next start closes it, too.
+fn tell_of_exposed(data_dir: &DataDir, report: &mut Report) -> Result<(), CliError> {
+    let exposed = data_dir.exposed()?;
+    let is_open = exposed
+        .iter()
+        .any(|exposed| exposed.path == data_dir.path());
+    for exposed in exposed {
+        let (path, mode) = (exposed.path.display(), exposed.mode);
+        let what = format!("{path}: its mode is {mode:o}, and should be 700");
+        if is_open {
+            report.found += 1;
+            report.findings.push(what);
+        } else {
+            report.notes.push(what);
+        }
+    }
+    Ok(())
 }
 
 /// Writes the indexes anew, and verifies the result.

@@ -19,6 +19,7 @@ mod cli;
 mod config;
 mod damage;
 mod demo;
+mod directories;
 mod disk;
 mod faults;
 mod formats;

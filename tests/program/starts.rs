@@ -109,7 +109,10 @@ fn a_key_that_is_lost_or_spoilt_stops_the_start_and_none_is_made_in_its_place() 
     ];
     for (content, expected) in cases {
         match content {
-            Some(content) => fs::write(&key, content).unwrap(),
+            Some(content) => {
+                fs::write(&key, content).unwrap();
+                fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+            }
             None => fs::remove_file(&key).unwrap(),
         }
         let line = place.fails(&SERVE, 1);

@@ -1,5 +1,8 @@
 //! The data directory: whose it is, in which format, and that only one process uses it.
 
+mod error;
+mod privacy;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,6 +13,8 @@ use antiphon_protocol::Domain;
 
 use super::files::lock_within;
 use super::{create_private, sync_directory, write_durably};
+pub use error::DataDirError;
+use privacy::Exposed;
 
 /// The format of the data directory that this program writes.
 ///
@@ -48,67 +53,6 @@ pub enum Unfinished {
     RepairIndexes,
 }
 
-/// Why a data directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DataDirError {
-    /// Another process has it.
-    #[error("{} is in use by another process; stop it first, or set another data_dir", .0.display())]
-    InUse(PathBuf),
-    /// It was made for another domain.
-    #[error(
-        "{} belongs to the domain {found}, and the configuration says {wanted}; \
-         a node cannot change its domain: set domain = \"{found}\" or another data_dir",
-        path.display()
-    )]
-    OtherDomain {
-        /// The directory.
-        path: PathBuf,
-        /// Its domain.
-        found: String,
-        /// The domain in the configuration.
-        wanted: Domain,
-    },
-    /// It was written by a newer version of this program.
-    #[error(
-        "{} has format {found}, and this version of antiphon ({VERSION}) knows formats up to \
-         {FORMAT}; install antiphon {version} or newer",
-        path.display()
-    )]
-    NewerFormat {
-        /// The directory.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-        /// The version that wrote it.
-        version: String,
-    },
-    /// A command that changes all of it was interrupted.
-    #[error("{}: {}", path.display(), unfinished.advice())]
-    Unfinished {
-        /// The directory.
-        path: PathBuf,
-        /// Which.
-        unfinished: Unfinished,
-    },
-    /// A backup is restored into an empty directory only.
-    #[error("{} is not empty; a backup is restored into an empty data directory only", .0.display())]
-    NotEmpty(PathBuf),
-    /// The file `node` is not what this program writes.
-    #[error("{} cannot be read; restore it from a backup", .0.display())]
-    UnreadableStamp(PathBuf),
-    /// The file `node` is there and the database is not.
-    #[error("{} has lost its database (db/); restore it from a backup", .0.display())]
-    DatabaseMissing(PathBuf),
-    /// The file system says no.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What.
-        error: io::Error,
-    },
-}
-
 impl Unfinished {
     fn name(self) -> &'static str {
         match self {
@@ -130,9 +74,17 @@ impl Unfinished {
 }
 
 impl DataDir {
-    /// Takes a data directory into use for `domain`, and creates it (mode 0700) if need be.
+    /// Takes a data directory into use for `domain`, and creates it (mode 0700) if need be. Nothing in it
+    /// is open to others afterwards.
     pub fn open(path: &Path, domain: &Domain) -> Result<Self, DataDirError> {
-        let data_dir = Self::open_to_repair(path, domain)?;
+        let data_dir = Self::open_as_it_is(path, domain)?;
+        privacy::close_to_others(path)?;
+        Ok(data_dir)
+    }
+
+    /// The same for whoever wants to know how it was: what is open to others stays so.
+    pub fn open_as_it_is(path: &Path, domain: &Domain) -> Result<Self, DataDirError> {
+        let data_dir = Self::take(path, domain)?;
         match data_dir.unfinished()? {
             // They are rebuilt whenever an older format is brought up to date.
             Some(Unfinished::RepairIndexes) if data_dir.is_older() => Ok(data_dir),
@@ -144,8 +96,14 @@ impl DataDir {
         }
     }
 
-    /// The same, also after an interrupted `repair-indexes`, which is to be run again.
+    /// Like [`Self::open`], also after an interrupted `repair-indexes`, which is to be run again.
     pub fn open_to_repair(path: &Path, domain: &Domain) -> Result<Self, DataDirError> {
+        let data_dir = Self::take(path, domain)?;
+        privacy::close_to_others(path)?;
+        Ok(data_dir)
+    }
+
+    fn take(path: &Path, domain: &Domain) -> Result<Self, DataDirError> {
         let at = |error| DataDirError::Io {
             path: path.to_owned(),
             error,
@@ -175,6 +133,7 @@ impl DataDir {
             return Err(DataDirError::NotEmpty(path.to_owned()));
         }
         let data_dir = Self::lock(path)?;
+        privacy::close_to_others(path)?;
         data_dir.begin(Unfinished::Restore)?;
         create_private(&data_dir.keys()).map_err(at)?;
         Ok(data_dir)
@@ -244,6 +203,17 @@ impl DataDir {
     /// The directory itself, in which the store is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Which of its directories others may look into.
+    pub fn exposed(&self) -> Result<Vec<Exposed>, DataDirError> {
+        let directories = [self.path.clone(), self.keys(), self.path.join("db")];
+        let exposed = directories.iter().map(|path| privacy::exposed(path));
+        Ok(exposed
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     /// Where the private keys are.

@@ -1,0 +1,84 @@
+//! Why a data directory cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use antiphon_protocol::Domain;
+
+use super::{FORMAT, Unfinished, VERSION};
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Another process has it.
+    #[error("{} is in use by another process; stop it first, or set another data_dir", .0.display())]
+    InUse(PathBuf),
+    /// It was made for another domain.
+    #[error(
+        "{} belongs to the domain {found}, and the configuration says {wanted}; \
+         a node cannot change its domain: set domain = \"{found}\" or another data_dir",
+        path.display()
+    )]
+    OtherDomain {
+        /// The directory.
+        path: PathBuf,
+        /// Its domain.
+        found: String,
+        /// The domain in the configuration.
+        wanted: Domain,
+    },
+    /// It was written by a newer version of this program.
+    #[error(
+        "{} has format {found}, and this version of antiphon ({VERSION}) knows formats up to \
+         {FORMAT}; install antiphon {version} or newer",
+        path.display()
+    )]
+    NewerFormat {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The version that wrote it.
+        version: String,
+    },
+    /// A command that changes all of it was interrupted.
+    #[error("{}: {}", path.display(), unfinished.advice())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+        /// Which.
+        unfinished: Unfinished,
+    },
+    /// A backup is restored into an empty directory only.
+    #[error("{} is not empty; a backup is restored into an empty data directory only", .0.display())]
+    NotEmpty(PathBuf),
+    /// The file `node` is not what this program writes.
+    #[error("{} cannot be read; restore it from a backup", .0.display())]
+    UnreadableStamp(PathBuf),
+    /// The file `node` is there and the database is not.
+    #[error("{} has lost its database (db/); restore it from a backup", .0.display())]
+    DatabaseMissing(PathBuf),
+    /// Others may look into it, and that cannot be changed.
+    #[error(
+        "{} is open to others (its mode is {mode:o}), and that cannot be changed: {error}; have its owner \
+         run: chmod -R go= {}",
+        path.display(),
+        path.display()
+    )]
+    OpenToOthers {
+        /// What.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Why it stays so.
+        error: io::Error,
+    },
+    /// The file system says no.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        error: io::Error,
+    },
+}
