@@ -1,4 +1,4 @@
-//! `antiphon check-config`: says what every setting is, and who set it.
+//! `antiphon check-config`: says what every setting is, and who set it, or what is wrong with it.
 
 use std::process::ExitCode;
 
@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::settings::SettingsArgs;
 use super::{CliError, output};
 use crate::config::Config;
+use crate::node::NodeError;
+use crate::tls;
 
 #[derive(Serialize)]
 struct Setting {
@@ -18,6 +20,10 @@ struct Setting {
 pub(super) fn run(settings: &SettingsArgs, json: bool) -> Result<ExitCode, CliError> {
     let sources = settings.sources()?;
     let config = Config::from_sources(&sources)?;
+    // What a start would refuse before it looks at any data.
+    if let Some(files) = &config.listen.tls {
+        tls::server_config(files).map_err(NodeError::from)?;
+    }
     let shown: Vec<_> = config
         .effective()
         .into_iter()

@@ -57,7 +57,8 @@ enum Command {
     Serve,
     /// Start two nodes in a temporary directory and show, with real requests, how they federate
     Demo,
-    /// Check the configuration and print every setting and where it comes from
+    /// Check the configuration, with the TLS files in it, and print every setting and where it comes
+    /// from
     CheckConfig {
         /// Print JSON
         #[arg(long)]

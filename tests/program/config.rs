@@ -135,6 +135,8 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
         for part in expected {
             assert!(line.contains(part), "{text}: {line}");
         }
+        // Whoever asks before the start is told the same.
+        assert_eq!(place.fails(&["check-config"], 2), line);
     }
     fs::write(place.path("config.toml"), "").unwrap();
     let output = place
