@@ -37,10 +37,7 @@ impl SettingsArgs {
     pub(super) fn sources(&self) -> Result<Sources, ConfigError> {
         let mut sources = Sources::default();
         sources.read_file(self.config.as_deref())?;
-        let variables = std::env::vars_os();
-        sources.read_environment(variables.filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }))?;
+        sources.read_environment(std::env::vars_os())?;
         let named = [
             ("--domain", "domain", &self.domain),
             ("--data-dir", "data_dir", &self.data_dir),

@@ -1,6 +1,7 @@
 //! Where settings come from: file, environment, flags.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -74,17 +75,24 @@ impl Sources {
     /// Takes the settings among environment variables.
     pub fn read_environment(
         &mut self,
-        variables: impl Iterator<Item = (String, String)>,
+        variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<(), ConfigError> {
         for (variable, text) in variables {
-            let Some(name) = variable.strip_prefix(PREFIX) else {
+            let shown = variable.to_string_lossy().into_owned();
+            let Some(name) = shown.strip_prefix(PREFIX) else {
                 continue;
             };
             let name = name.to_ascii_lowercase().replace("__", ".");
             // A variable that is no setting and looks like none may be somebody else's.
             let is_ours = name.contains('.') || keys::resembling(&name).is_some();
-            if is_ours {
-                self.add_text(&name, &text, Origin::Environment(variable))?;
+            if !is_ours {
+                continue;
+            }
+            let origin = Origin::Environment(shown);
+            match (variable.to_str(), text.into_string()) {
+                (Some(_), Ok(text)) => self.add_text(&name, &text, origin)?,
+                // Passed over, it would leave the default in effect.
+                _ => return Err(ConfigError::NotText { origin }),
             }
         }
         Ok(())

@@ -31,6 +31,12 @@ pub enum ConfigError {
         /// Why.
         message: String,
     },
+    /// Name or value is no text.
+    #[error("{origin}: its name and value must be text (UTF-8)")]
+    NotText {
+        /// Who gave it.
+        origin: Origin,
+    },
     /// There is no such key.
     #[error(
         "{origin}: unknown key {name}{}; allowed: {}",

@@ -1,6 +1,8 @@
 //! Configuration: what is refused, and who wins.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -154,5 +156,29 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
     assert!(
         !place.data().exists(),
         "a refused start left something behind"
+    );
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_a_mistake() {
+    let place = Place::new();
+    let checked = |name: &[u8], value: &[u8]| {
+        let mut command = place.command(&["check-config"]);
+        command.env(OsStr::from_bytes(name), OsStr::from_bytes(value));
+        command.output().unwrap()
+    };
+    let line = one_line(&checked(b"ANTIPHON_DATA_DIR", b"d\xffta"), 2);
+    assert!(
+        line.contains("environment variable ANTIPHON_DATA_DIR: "),
+        "{line}"
+    );
+    let line = one_line(&checked(b"ANTIPHON_LISTEN__ADDR\xff", b"x"), 2);
+    assert!(line.contains("ANTIPHON_LISTEN__ADDR"), "{line}");
+    // Somebody else's.
+    assert!(checked(b"OTHER_\xff", b"\xff").status.success());
+    assert!(
+        checked(b"ANTIPHON_SOMETHING_ELSE", b"\xff")
+            .status
+            .success()
     );
 }
