@@ -160,7 +160,7 @@ async fn an_interrupted_first_start_and_an_interrupted_rotation_recover() {
 
 #[tokio::test]
 async fn signals_stop_the_node_after_what_is_in_flight() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in ["-TERM", "-INT", "-HUP"] {
         let place = Place::new();
         let mut program = place.start();
         program.api.register("alice").await;
@@ -313,4 +313,27 @@ fn a_crowd_finds_room_before_anybody_is_let_in() {
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
     }
+}
+
+/// Under `nohup` the end of a terminal is to mean nothing.
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let place = Place::new();
+    let mut node = Command::new("sh")
+        .args(["-c", r#"trap "" HUP; exec "$0" "$@""#])
+        .arg(env!("CARGO_BIN_EXE_antiphon"))
+        .args(SERVE)
+        .current_dir(place.folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(node.stdout.take().unwrap());
+    let is_running = stdout.lines().any(|line| line.unwrap().contains("address"));
+    let status = fs::read_to_string(format!("/proc/{}/status", node.id())).unwrap();
+    node.kill().unwrap();
+    node.wait().unwrap();
+    assert!(is_running);
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    assert_eq!(ignored & 1, 1, "{status}");
 }
