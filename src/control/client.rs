@@ -12,7 +12,10 @@ use super::{Answer, Request};
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens.
-    #[error("no node is running in {}; start it with: antiphon serve", .0.display())]
+    #[error(
+        "no node is running in {}; start it with: antiphon serve, or give the --config or --data-dir \
+         of the one that runs", .0.display()
+    )]
     NotRunning(PathBuf),
     /// The socket is somebody else's.
     #[error("you may not give orders to the node in {}; run this as the user it runs as", .0.display())]
