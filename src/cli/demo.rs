@@ -2,10 +2,15 @@
 
 use std::process::ExitCode;
 
+use super::settings::SettingsArgs;
 use super::{CliError, output};
 use crate::demo;
 
-pub(super) fn run() -> Result<ExitCode, CliError> {
+pub(super) fn run(settings: &SettingsArgs) -> Result<ExitCode, CliError> {
+    // It would not follow them, and whoever gives some expects that.
+    if settings.has_any() {
+        return Err(CliError::DemoSettings);
+    }
     let (mut step, mut told) = (0, Ok(()));
     let say = |line: String| {
         step += 1;

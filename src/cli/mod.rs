@@ -55,7 +55,8 @@ struct Cli {
 enum Command {
     /// Run the node (the default)
     Serve,
-    /// Start two nodes in a temporary directory and show, with real requests, how they federate
+    /// Start two nodes in a temporary directory and show, with real requests, how they federate;
+    /// it takes no settings
     Demo,
     /// Check the configuration, with the TLS files in it, and print every setting and where it comes
     /// from
@@ -131,6 +132,8 @@ enum CliError {
     EmptyPassphrase(String),
     #[error("the export was cut off; what the node says of it is in its log")]
     CutOff,
+    #[error("the demo takes no settings: it has its own, for two nodes in a temporary directory")]
+    DemoSettings,
     #[error("the demo did not go as the contract says: {0}")]
     Demo(#[from] DemoError),
     #[error("{0}: {1}")]
@@ -162,7 +165,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             output::error_line(&error);
             match error {
-                CliError::Config(_) | CliError::Node(NodeError::Tls(_)) => ExitCode::from(2),
+                CliError::Config(_)
+                | CliError::DemoSettings
+                | CliError::Node(NodeError::Tls(_)) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -173,7 +178,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { settings, command } = cli;
     match command {
         None | Some(Command::Serve) => serve::run(&settings.config()?),
-        Some(Command::Demo) => demo::run(),
+        Some(Command::Demo) => demo::run(&settings),
         Some(Command::CheckConfig { json }) => check_config::run(&settings, json),
         Some(Command::User(command)) => user::run(command, &settings.config()?.data_dir),
         Some(Command::Key(command)) => key::run(command, &settings.config()?.data_dir),

@@ -54,6 +54,12 @@ impl SettingsArgs {
         Ok(sources)
     }
 
+    /// Whether any flag of these is given.
+    pub(super) fn has_any(&self) -> bool {
+        let named = [&self.domain, &self.data_dir, &self.listen];
+        self.config.is_some() || named.iter().any(|flag| flag.is_some()) || !self.set.is_empty()
+    }
+
     /// The configuration that results.
     pub(super) fn config(&self) -> Result<Config, ConfigError> {
         Config::from_sources(&self.sources()?)

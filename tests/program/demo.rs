@@ -24,3 +24,19 @@ fn a_demo_that_cannot_go_on_says_so_and_fails() {
     let output = command.env("TMPDIR", place.path("nowhere")).output();
     one_line(&output.unwrap(), 1);
 }
+
+/// It has settings of its own, and would only seem to follow others.
+#[test]
+fn a_demo_takes_no_settings() {
+    let place = Place::new();
+    for setting in [
+        &["--domain", "c.example"][..],
+        &["--data-dir", "data"],
+        &["--listen", "127.0.0.1:7"],
+        &["--set", "log.level=debug"],
+        &["--config", "gone.toml"],
+    ] {
+        let line = place.fails(&[&["demo"], setting].concat(), 2);
+        assert!(line.contains("the demo takes no settings"), "{line}");
+    }
+}
