@@ -8,19 +8,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::streams::Chunks;
 use super::{Answer, LINE_BYTES, Request, orders};
 use crate::http::Doors;
 
-/// How long an operator's program may take to say what it wants, or to take in a part of the answer.
+/// How long an operator's program may take to say what it wants, to take in a part of the answer, or, once
+/// the node stops, to take in the rest of it.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a conversation with an operator's program broke off.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("an operator's program gave no order: {0}")]
+    NotHeard(io::Error),
+    #[error("an operator's program has gone before its answer: {0}")]
+    NotTold(io::Error),
+    #[error("an operator's program was given up: it took no more of its backup or export ({0})")]
+    NotTaken(io::Error),
+    #[error(
+        "an operator's program was given up: its backup or export was not complete {} s after the stop began",
+        PATIENCE.as_secs()
+    )]
+    Stopped,
+}
 
 /// How many orders are taken at once.
 const AT_ONCE: usize = 16;
+
+/// Since when the node is stopping, if it is.
+type Stop = Option<Instant>;
 
 /// A control socket. Operators can connect; they wait until it is opened.
 #[derive(Debug)]
@@ -36,7 +58,7 @@ struct SocketFile(PathBuf);
 /// An open control socket.
 #[derive(Debug)]
 pub struct Server {
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stop>,
     accepting: JoinHandle<()>,
     _file: SocketFile,
 }
@@ -58,7 +80,7 @@ impl Socket {
 
     /// Takes orders from now on.
     pub fn open(self, doors: Doors) -> Server {
-        let (stop, stopping) = watch::channel(false);
+        let (stop, stopping) = watch::channel(None);
         Server {
             stop,
             accepting: tokio::task::spawn(accept(self.listener, doors, stopping)),
@@ -68,9 +90,10 @@ impl Socket {
 }
 
 impl Server {
-    /// Takes no more orders and waits for those that were taken.
+    /// Takes no more orders and waits for those that were taken, and for a while for who reads a backup or
+    /// an export.
     pub async fn stop(self) {
-        self.stop.send_replace(true);
+        self.stop.send_replace(Some(Instant::now()));
         if let Err(error) = self.accepting.await {
             tracing::error!(%error, "the control socket did not close well");
         }
@@ -85,28 +108,29 @@ impl Drop for SocketFile {
     }
 }
 
-async fn accept(listener: UnixListener, doors: Doors, mut stopping: watch::Receiver<bool>) {
+async fn accept(listener: UnixListener, doors: Doors, mut stopping: watch::Receiver<Stop>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut conversations = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|stop| *stop) => break,
+            _ = stopping.wait_for(Option::is_some) => break,
         };
         match accepted {
             Ok((stream, _)) => {
                 let (doors, places) = (doors.clone(), Arc::clone(&places));
+                let stopping = stopping.clone();
                 conversations.spawn(async move {
                     let _place = places.acquire().await;
-                    if let Err(error) = converse(stream, &doors).await {
-                        tracing::warn!(%error, "an operator's order was not understood");
+                    if let Err(broken) = converse(stream, &doors, stopping).await {
+                        tracing::warn!("{broken}");
                     }
                 });
             }
             Err(error) => {
                 tracing::warn!(%error, "the control socket could not accept");
                 // Such as for want of file descriptors: trying at once would spin.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(100)).await;
             }
         }
         while conversations.try_join_next().is_some() {}
@@ -114,11 +138,13 @@ async fn accept(listener: UnixListener, doors: Doors, mut stopping: watch::Recei
     while conversations.join_next().await.is_some() {}
 }
 
-async fn converse(stream: UnixStream, doors: &Doors) -> io::Result<()> {
+async fn converse(
+    stream: UnixStream,
+    doors: &Doors,
+    stopping: watch::Receiver<Stop>,
+) -> Result<(), Broken> {
     let (reader, mut writer) = stream.into_split();
-    let mut line = String::new();
-    let mut reader = BufReader::new(reader.take(LINE_BYTES));
-    timeout(PATIENCE, reader.read_line(&mut line)).await??;
+    let line = order(reader).await.map_err(Broken::NotHeard)?;
     let (answer, chunks) = match serde_json::from_str::<Request>(&line) {
         Ok(request) => {
             let change = request.change();
@@ -137,13 +163,45 @@ async fn converse(stream: UnixStream, doors: &Doors) -> io::Result<()> {
             (Answer::Refused(reason), None)
         }
     };
-    let mut line = serde_json::to_vec(&answer)?;
-    line.push(b'\n');
-    writer.write_all(&line).await?;
-    if let Some(mut chunks) = chunks {
-        while let Some(chunk) = chunks.recv().await {
-            timeout(PATIENCE, writer.write_all(&chunk)).await??;
+    let told = tell(&mut writer, &answer).await;
+    told.map_err(Broken::NotTold)?;
+    if let Some(chunks) = chunks {
+        tokio::select! {
+            sent = send(&mut writer, chunks) => sent.map_err(Broken::NotTaken)?,
+            () = patience_after(stopping) => return Err(Broken::Stopped),
         }
     }
-    writer.shutdown().await
+    // Whoever has all of it may have gone.
+    let _ = writer.shutdown().await;
+    Ok(())
+}
+
+async fn order(reader: OwnedReadHalf) -> io::Result<String> {
+    let mut line = String::new();
+    let mut reader = BufReader::new(reader.take(LINE_BYTES));
+    timeout(PATIENCE, reader.read_line(&mut line)).await??;
+    Ok(line)
+}
+
+async fn tell(writer: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    timeout(PATIENCE, writer.write_all(&line)).await?
+}
+
+async fn send(writer: &mut OwnedWriteHalf, mut chunks: Chunks) -> io::Result<()> {
+    while let Some(chunk) = chunks.recv().await {
+        timeout(PATIENCE, writer.write_all(&chunk)).await??;
+    }
+    Ok(())
+}
+
+/// Completes when the node has been stopping for long enough.
+async fn patience_after(mut stopping: watch::Receiver<Stop>) {
+    let since = match stopping.wait_for(Option::is_some).await {
+        Ok(stop) => *stop,
+        // Nobody is left who could say so.
+        Err(_) => None,
+    };
+    sleep_until(since.unwrap_or_else(Instant::now) + PATIENCE).await;
 }

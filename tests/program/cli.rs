@@ -175,3 +175,26 @@ async fn certificates_are_shown_and_linted() {
             .contains("neither an X.509")
     );
 }
+
+/// What operating.md says: users stay, and can be kept out.
+#[tokio::test]
+async fn a_user_is_locked_out_with_another_password_and_without_sessions() {
+    let place = Place::new();
+    let program = place.start();
+    let api = &program.api;
+    api.register("alice").await;
+    let key = ClientKey::p256();
+    let alice = api.trust("alice", "phone", &key).await;
+    place.ok(&["user", "set-password", "alice"]);
+    place.ok(&["session", "end", "alice", "phone"]);
+    assert!(!can_sign_in(&program, "alice", PASSWORD).await);
+    assert_eq!(api.end(&alice).await, 401);
+    assert!(
+        !api.try_identify(&alice.id_cert, &key)
+            .await
+            .status()
+            .is_success()
+    );
+    let again = json!({ "username": "alice", "password": PASSWORD });
+    assert_eq!(api.post("/identity", &again).await.status(), 409);
+}

@@ -1,14 +1,17 @@
 //! What commands write: whole, or not at all, and a failure to write it is one.
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::program::{Place, one_line};
+use crate::support::ClientKey;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -153,4 +156,48 @@ fn a_result_that_cannot_be_written_is_a_failure() {
         assert!(output.status.success(), "{command}: {output:?}");
         assert_eq!(output.stderr, b"", "{command}");
     }
+}
+
+/// A reader that takes nothing is given up, with a line that says so, and does not hold up a stop.
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_reader_that_has_gone_to_sleep() {
+    let place = Place::new();
+    let mut program = place.start();
+    program.api.register("alice").await;
+    let key = ClientKey::ed25519();
+    let mut alice = program.api.trust("alice", "phone", &key).await;
+    // More than sockets and channels have room for.
+    for _ in 0..600 {
+        alice.id_cert = program.api.renew(&alice, "phone", &key).await;
+    }
+    let order = |order: &[u8]| {
+        let mut stream = UnixStream::connect(place.data().join("control.sock")).unwrap();
+        stream.write_all(order).unwrap();
+        let mut reader = BufReader::with_capacity(16, stream);
+        let mut answer = String::new();
+        reader.read_line(&mut answer).unwrap();
+        assert!(answer.starts_with("{\"done\":"), "{answer}");
+        reader
+    };
+    let asleep = order(b"{\"command\":\"export\"}\n");
+    let mut slow = order(b"{\"command\":\"export\"}\n");
+    program.send("-TERM");
+    // One takes nothing, the other a byte now and then.
+    let (stopped, is_stopped) = mpsc::channel::<()>();
+    let reading = thread::spawn(move || {
+        let moment = Duration::from_millis(5);
+        while is_stopped.recv_timeout(moment) == Err(RecvTimeoutError::Timeout) {
+            slow.get_mut().read_exact(&mut [0]).unwrap();
+        }
+    });
+    let begun = Instant::now();
+    assert_eq!(program.wait(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    drop((asleep, stopped));
+    reading.join().unwrap();
+    let log = place.log();
+    assert!(!log.contains("was not understood"), "{log}");
+    let gives_up = log.matches("an operator's program was given up").count();
+    assert_eq!(gives_up, 2, "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
 }
