@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use antiphon_actors::backup::{self, Manifest};
+use antiphon_actors::backup::{self, Manifest, RestoreError};
 use clap::Args;
 
 use super::passphrase::PassphraseArgs;
@@ -59,10 +59,23 @@ pub(super) fn run(args: &BackupArgs, config: &Config) -> Result<ExitCode, CliErr
 fn verify_backup(args: &BackupArgs, config: &Config) -> Result<ExitCode, CliError> {
     let passphrase = args.passphrase.read()?;
     let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_str());
-    let place = tempfile::tempdir()?;
+    let in_place = |place: PathBuf, error: CliError| CliError::Verify {
+        place,
+        error: Box::new(error),
+    };
+    let place = tempfile::tempdir();
+    let place = place.map_err(|error| in_place(std::env::temp_dir(), error.into()))?;
     let into = place.path().join("data");
     let restored = backup::verify(&args.file, &into, passphrase, config.cache_mib);
-    let restored = actix::System::new().block_on(restored)?;
+    let restored = actix::System::new().block_on(restored);
+    let restored = restored.map_err(|error| match error {
+        // What is wrong with the backup has nothing to do with the place.
+        RestoreError::NoRoom(_)
+        | RestoreError::DataDir(_)
+        | RestoreError::Open(_)
+        | RestoreError::Storage(_) => in_place(place.path().to_owned(), error.into()),
+        error => error.into(),
+    })?;
     let manifest = &restored.manifest;
     output::line(format!(
         "{}: of {}, as of {}, made by antiphon {}",

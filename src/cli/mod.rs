@@ -132,6 +132,11 @@ enum CliError {
     EmptyPassphrase(String),
     #[error("the export was cut off; what the node says of it is in its log")]
     CutOff,
+    #[error("{error} (verified in {}; TMPDIR says where)", place.display())]
+    Verify {
+        place: PathBuf,
+        error: Box<CliError>,
+    },
     #[error("the demo takes no settings: it has its own, for two nodes in a temporary directory")]
     DemoSettings,
     #[error("the demo did not go as the contract says: {0}")]

@@ -48,6 +48,7 @@ impl Offline {
 
 /// Whoever mistypes a directory wants to know, and not to have it made.
 pub(super) fn check_exists(config: &Config) -> Result<(), CliError> {
+    DataDir::check(&config.data_dir)?;
     if config.data_dir.join("node").exists() {
         Ok(())
     } else {

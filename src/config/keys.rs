@@ -33,7 +33,12 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Text,
         "a domain such as \"a.example\", at most 253 characters in labels of at most 63",
     ),
-    key("data_dir", Kind::Text, "the path of a directory"),
+    key(
+        "data_dir",
+        Kind::Text,
+        // On Linux; elsewhere some bytes less. It is what the name of a socket leaves.
+        "the path of a directory, of at most 94 bytes (what is longer can be reached by a link or from nearer)",
+    ),
     key(
         "listen.address",
         Kind::Text,

@@ -10,7 +10,8 @@ mod sources;
 mod value;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net;
+use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
 
 use antiphon_actors::accounts::RegistrationMode;
@@ -52,7 +53,7 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct Listen {
     /// IP address and port; port 0 takes a free one.
-    pub address: SocketAddr,
+    pub address: net::SocketAddr,
     /// Certificate and key for TLS; without them the node speaks plain HTTP.
     pub tls: Option<TlsFiles>,
 }
@@ -130,7 +131,7 @@ impl Config {
         let read = Reader::new(sources);
         Ok(Self {
             domain: read.text("domain", "antiphon.localhost", resolvable_domain)?,
-            data_dir: read.text("data_dir", "data", path)?,
+            data_dir: read.text("data_dir", "data", directory_with_socket)?,
             listen: Listen::read(&read)?,
             identity: Identity::read(&read)?,
             registration: read.text("registration.mode", "closed", |mode| {
@@ -251,6 +252,13 @@ fn resolvable_domain(text: &str) -> Option<Domain> {
 
 fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+/// The path of a directory in which the control socket can be: the name of a socket must be short.
+fn directory_with_socket(text: &str) -> Option<PathBuf> {
+    let path = path(text)?;
+    let socket = SocketAddr::from_pathname(path.join("control.sock"));
+    socket.is_ok().then_some(path)
 }
 
 /// `http://` or `https://` and an authority, nothing after it.

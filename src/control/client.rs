@@ -56,9 +56,9 @@ pub fn ask_for_stream<T: DeserializeOwned>(
 
 fn connect(data_dir: &Path) -> Result<UnixStream, AskError> {
     UnixStream::connect(data_dir.join("control.sock")).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            AskError::NotRunning(data_dir.to_owned())
-        }
+        io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::ConnectionRefused => AskError::NotRunning(data_dir.to_owned()),
         io::ErrorKind::PermissionDenied => AskError::NotAllowed(data_dir.to_owned()),
         _ => AskError::Broken(error),
     })

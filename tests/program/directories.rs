@@ -1,10 +1,12 @@
 //! The data directory: whose it is, who may look into it, and what is no directory at all.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::disk::interposer;
 use super::program::{Place, key_files};
 
 const SERVE: [&str; 4] = ["--domain", "a.example", "--listen", "127.0.0.1:0"];
@@ -15,6 +17,16 @@ fn mode(path: &Path) -> u32 {
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// Whether a node starts; it is killed then.
+fn starts(command: &mut Command) -> bool {
+    let mut node = command.stdout(Stdio::piped()).spawn().unwrap();
+    let stdout = BufReader::new(node.stdout.take().unwrap());
+    let is_running = stdout.lines().any(|line| line.unwrap().contains("address"));
+    node.kill().unwrap();
+    node.wait().unwrap();
+    is_running
 }
 
 /// A directory and everything in it.
@@ -41,19 +53,12 @@ fn assert_private(data: &Path) {
 #[test]
 fn a_new_node_keeps_everything_to_itself() {
     let place = Place::new();
-    let mut node = Command::new("sh")
-        .args(["-c", r#"umask 0; exec "$0" "$@""#])
+    let mut sh = Command::new("sh");
+    sh.args(["-c", r#"umask 0; exec "$0" "$@""#])
         .arg(env!("CARGO_BIN_EXE_antiphon"))
         .args(SERVE)
-        .current_dir(place.folder.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdout = std::io::BufReader::new(node.stdout.take().unwrap());
-    let is_running = std::io::BufRead::lines(stdout).any(|line| line.unwrap().contains("address"));
-    node.kill().unwrap();
-    node.wait().unwrap();
-    assert!(is_running);
+        .current_dir(place.folder.path());
+    assert!(starts(&mut sh));
     assert_private(&place.data());
 }
 
@@ -112,4 +117,123 @@ fn what_others_may_read_is_found_and_closed_to_them() {
     set_mode(&place.path("other"), 0o755);
     place.ok(&["--data-dir", "other", "restore", "backup"]);
     assert_private(&place.path("other"));
+}
+
+/// Files that another user has made there would stop the node. Only the superuser can give a
+/// directory away, so there is nothing to see here for others.
+#[test]
+fn a_directory_of_another_user_is_left_alone() {
+    let place = Place::new();
+    drop(place.start());
+    let program = place.start();
+    place.ok(&["backup", "backup"]);
+    drop(program);
+    fs::create_dir(place.path("empty")).unwrap();
+    for directory in [place.data(), place.path("empty")] {
+        if chown(directory, Some(65_534), Some(65_534)).is_err() {
+            return;
+        }
+    }
+    let before = all_of(&place.data());
+    for command in [
+        &["--listen", "127.0.0.1:0", "serve"][..],
+        &["verify"],
+        &["compact"],
+        &["repair-indexes"],
+        &["export"],
+        &["--data-dir", "empty", "restore", "backup"],
+    ] {
+        let line = place.fails(&[&["--domain", "a.example"], command].concat(), 1);
+        assert!(
+            line.contains("belongs to the user nobody (65534)"),
+            "{line}"
+        );
+        assert!(line.contains("this runs as root (0)"), "{line}");
+    }
+    assert_eq!(all_of(&place.data()), before);
+    chown(place.data(), Some(0), Some(0)).unwrap();
+    place.ok(&["--domain", "a.example", "verify"]);
+}
+
+#[test]
+fn what_is_no_directory_is_called_so() {
+    let place = Place::new();
+    fs::write(place.data(), "").unwrap();
+    symlink("nowhere", place.path("link")).unwrap();
+    fs::create_dir(place.path("real")).unwrap();
+    symlink("real", place.path("good")).unwrap();
+    fs::write(place.path("no-backup"), "").unwrap();
+    let commands = [&SERVE[..], &["verify"], &["compact"], &["repair-indexes"]];
+    for command in commands {
+        let line = place.fails(command, 1);
+        assert!(line.contains("data is not a directory"), "{line}");
+        let line = place.fails(&[&["--data-dir", "link"], command].concat(), 1);
+        let expected = "link is a symbolic link to nowhere, which does not exist";
+        assert!(line.contains(expected), "{line}");
+    }
+    for command in [
+        &["user", "list"][..],
+        &["export", "out"],
+        &["backup", "out"],
+    ] {
+        for data in ["data", "link"] {
+            let line = place.fails(&[&["--data-dir", data], command].concat(), 1);
+            assert!(!line.contains("os error"), "{line}");
+        }
+    }
+    assert!(!place.path("nowhere").exists());
+    let serve = [&["--data-dir", "good"], &SERVE[..]].concat();
+    assert!(starts(&mut place.command(&serve)));
+}
+
+/// A socket's name has far less room than a file's.
+#[test]
+fn a_directory_whose_socket_could_not_be_named_is_refused_before_it_is_made() {
+    let place = Place::new();
+    let long = "a".repeat(95);
+    for command in ["serve", "check-config", "verify"] {
+        let line = place.fails(&["--data-dir", &long, command], 2);
+        assert!(line.contains("flag --data-dir: data_dir = "), "{line}");
+        assert!(line.contains("at most 94 bytes"), "{line}");
+    }
+    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 0);
+    let longest = &long[..94];
+    place.ok(&["--data-dir", longest, "check-config"]);
+    let serve = [&["--data-dir", longest], &SERVE[..]].concat();
+    assert!(starts(&mut place.command(&serve)));
+}
+
+/// Whoever is told that a disk is full wants to know which.
+#[test]
+fn a_full_disk_is_named() {
+    let place = Place::new();
+    fs::write(place.path("config.toml"), "domain = \"a.example\"\n").unwrap();
+    let program = place.start();
+    place.ok(&["backup", "backup"]);
+    drop(program);
+    let (temporary, other) = (place.path("tmp"), place.path("other"));
+    fs::create_dir(&temporary).unwrap();
+    let run = |arguments: &[&str], root: &Path, at: u32| {
+        let mut command = place.command(arguments);
+        command
+            .env("TMPDIR", &temporary)
+            .env("LD_PRELOAD", interposer())
+            .env("DISK_ROOT", root)
+            .env("DISK_FAULT", format!("{at}:28:4000000000"));
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{at}: {said}");
+        // Before it sled may have said something of its own.
+        said.lines().last().unwrap().to_owned()
+    };
+    let restore = ["--data-dir", other.to_str().unwrap(), "restore", "backup"];
+    for at in (1..40).step_by(3) {
+        let line = run(&["backup", "--verify", "backup"], &temporary, at);
+        let is_named = line.contains(temporary.to_str().unwrap());
+        assert!(is_named && line.contains("TMPDIR"), "{at}: {line}");
+        drop(fs::remove_dir_all(&other));
+        let line = run(&restore, &other, at);
+        let is_named = line.contains(other.to_str().unwrap());
+        assert!(is_named && !line.contains("TMPDIR"), "{at}: {line}");
+    }
 }

@@ -60,6 +60,9 @@ pub enum RestoreError {
     /// The store.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The disk that it is restored to takes no more.
+    #[error("{} cannot be written to any more: its disk is full, or fails", .0.display())]
+    NoRoom(PathBuf),
     /// What is in it does not hold together.
     #[error("what the backup has in it does not hold together ({0} findings); the first: {1}")]
     Unsound(u64, String),
@@ -171,14 +174,18 @@ impl<'a> Backup<'a> {
 
     /// Puts the records into an empty store, and derives the rest.
     async fn fill(&self, data_dir: &DataDir, cache_mib: u64) -> Result<Storage, RestoreError> {
+        let no_room = |error| match error {
+            StorageError::WritesRefused => RestoreError::NoRoom(data_dir.path().to_owned()),
+            error => error.into(),
+        };
         let storage = Storage::open(data_dir.path(), cache_mib)?;
         let mut reader = open(self.file).map_err(in_file(self.file))?;
         while let Some(part) = reader.next_part().map_err(in_file(self.file))? {
             if let Part::Records(records) = part {
-                put(&storage, records).await?;
+                put(&storage, records).await.map_err(no_room)?;
             }
         }
-        verify::rebuild_indexes(&storage).await?;
+        verify::rebuild_indexes(&storage).await.map_err(no_room)?;
         Ok(storage)
     }
 

@@ -1,6 +1,7 @@
 //! The data directory: whose it is, in which format, and that only one process uses it.
 
 mod error;
+mod ownership;
 mod privacy;
 
 use std::fs::{self, File, OpenOptions};
@@ -108,6 +109,7 @@ impl DataDir {
             path: path.to_owned(),
             error,
         };
+        ownership::check(path)?;
         create_private(path).map_err(at)?;
         let mut data_dir = Self::lock(path)?;
         if data_dir.unfinished()? == Some(Unfinished::Restore) {
@@ -128,6 +130,7 @@ impl DataDir {
             path: path.to_owned(),
             error,
         };
+        ownership::check(path)?;
         create_private(path).map_err(at)?;
         if fs::read_dir(path).map_err(at)?.next().is_some() {
             return Err(DataDirError::NotEmpty(path.to_owned()));
@@ -203,6 +206,11 @@ impl DataDir {
     /// The directory itself, in which the store is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Refuses what cannot be a data directory of this process, and leaves it alone.
+    pub fn check(path: &Path) -> Result<(), DataDirError> {
+        ownership::check(path)
     }
 
     /// Which of its directories others may look into.

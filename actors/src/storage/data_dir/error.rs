@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use antiphon_protocol::Domain;
 
+use super::ownership::User;
 use super::{FORMAT, Unfinished, VERSION};
 
 /// Why a data directory cannot be used.
@@ -58,6 +59,30 @@ pub enum DataDirError {
     /// The file `node` is there and the database is not.
     #[error("{} has lost its database (db/); restore it from a backup", .0.display())]
     DatabaseMissing(PathBuf),
+    /// It belongs to another user, whose node could not use what this process makes in it.
+    #[error(
+        "{} belongs to the user {owner}, and this runs as {user}; run it as the user of the node",
+        path.display()
+    )]
+    OtherUser {
+        /// What.
+        path: PathBuf,
+        /// Whose.
+        owner: User,
+        /// Who this is.
+        user: User,
+    },
+    /// Something else is in its place.
+    #[error("{} is not a directory; set another data_dir, or move it away", .0.display())]
+    NotADirectory(PathBuf),
+    /// A link is in its place that leads nowhere, such as to a disk that is not mounted.
+    #[error("{} is a symbolic link to {}, which does not exist", path.display(), target.display())]
+    Dangling {
+        /// The link.
+        path: PathBuf,
+        /// Where to.
+        target: PathBuf,
+    },
     /// Others may look into it, and that cannot be changed.
     #[error(
         "{} is open to others (its mode is {mode:o}), and that cannot be changed: {error}; have its owner \
