@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 
-use antiphon_protocol::Domain;
+use antiphon_protocol::{Domain, PrivateKey};
 use serde::Serialize;
 
 use crate::storage::{Record, Space, Storage, StorageError};
@@ -78,9 +78,19 @@ impl Report {
     }
 }
 
-/// Looks through the store of the node for `domain`. Without its directory, `keys` are not looked
-/// at.
-pub fn verify(storage: &Storage, domain: &Domain, keys: Option<&Path>) -> Report {
+/// Where the server's private key is.
+#[derive(Debug, Clone, Copy)]
+pub enum KeyAt<'a> {
+    /// In a file below this directory.
+    Files(&'a Path),
+    /// Here.
+    Memory(&'a PrivateKey),
+    /// Elsewhere: it is not looked at.
+    Elsewhere,
+}
+
+/// Looks through the store of the node for `domain`.
+pub fn verify(storage: &Storage, domain: &Domain, key: KeyAt<'_>) -> Report {
     let mut report = Report::default();
     match storage.unknown_spaces() {
         Ok(numbers) => {
@@ -92,10 +102,16 @@ pub fn verify(storage: &Storage, domain: &Domain, keys: Option<&Path>) -> Report
     }
     let accounts = accounts::Verifier::new(storage);
     let newest = cert_registry::verify(storage, domain, &accounts, &mut report);
-    match (newest, keys) {
-        (Some(newest), Some(keys)) => key_manager::verify(keys, &newest, &mut report),
+    match (newest, key) {
         (None, _) => report.finding("the log has no server certificate"),
-        (Some(newest), None) => match newest.public_key().fingerprint() {
+        (Some(newest), KeyAt::Files(keys)) => key_manager::verify(keys, &newest, &mut report),
+        (Some(newest), KeyAt::Memory(key)) if *newest.public_key() == key.public_key() => {
+            report.count("private keys");
+        }
+        (Some(_), KeyAt::Memory(_)) => {
+            report.finding("its private key does not match the server certificate");
+        }
+        (Some(newest), KeyAt::Elsewhere) => match newest.public_key().fingerprint() {
             Ok(name) => report.note(format!("the private key {name}.pem was not looked at")),
             Err(error) => report.finding(error),
         },

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use antiphon_actors::storage::{DataDir, Storage, Unfinished};
-use antiphon_actors::verify::{self, Report};
+use antiphon_actors::storage::{DataDir, Exposed, Storage, Unfinished};
+use antiphon_actors::verify::{self, KeyAt, Report};
 use serde::Serialize;
 
 use super::offline::{Offline, check_exists};
@@ -14,29 +14,20 @@ pub(super) fn run(config: &Config, json: bool) -> Result<ExitCode, CliError> {
     actix::System::new().block_on(async {
         let offline = Offline::open_as_it_is(config).await?;
         let keys = offline.data_dir.keys();
-        let mut report = verify::verify(&offline.storage, &config.domain, Some(&keys));
+        let mut report = verify::verify(&offline.storage, &config.domain, KeyAt::Files(&keys));
         tell_of_exposed(&offline.data_dir, &mut report)?;
         offline.close()?;
         tell(&report, json)
     })
 }
 
-/// What others may look into. What is in a directory of which the way in is closed is only noted: older
-/// versions left it so, and the next start closes it, too.
+/// What others may look into, which changes nothing about what is stored, and which the next start ends.
 fn tell_of_exposed(data_dir: &DataDir, report: &mut Report) -> Result<(), CliError> {
-    let exposed = data_dir.exposed()?;
-    let is_open = exposed
-        .iter()
-        .any(|exposed| exposed.path == data_dir.path());
-    for exposed in exposed {
-        let (path, mode) = (exposed.path.display(), exposed.mode);
-        let what = format!("{path}: its mode is {mode:o}, and should be 700");
-        if is_open {
-            report.found += 1;
-            report.findings.push(what);
-        } else {
-            report.notes.push(what);
-        }
+    for Exposed { path, mode } in data_dir.exposed()? {
+        let path = path.display();
+        report.notes.push(format!(
+            "{path}: its mode is {mode:o}; the next start makes it 700"
+        ));
     }
     Ok(())
 }
@@ -54,7 +45,7 @@ pub(super) fn repair_indexes(config: &Config, json: bool) -> Result<ExitCode, Cl
         data_dir.begin(Unfinished::RepairIndexes)?;
         verify::rebuild_indexes(&storage).await?;
         data_dir.finish()?;
-        let report = verify::verify(&storage, &config.domain, Some(&data_dir.keys()));
+        let report = verify::verify(&storage, &config.domain, KeyAt::Files(&data_dir.keys()));
         storage.close()?;
         tell(&report, json)
     })

@@ -81,9 +81,9 @@ fn what_others_may_read_is_found_and_closed_to_them() {
         let output = place.run(&["verify"]);
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
-        for (path, wanted) in [("data", 700), ("data/keys", 700), ("data/db", 700)] {
-            let finding = format!("WRONG: {path}: its mode is 755, and should be {wanted}\n");
-            assert!(said.contains(&finding), "{said}");
+        for path in ["data", "data/keys", "data/db"] {
+            let note = format!("note: {path}: its mode is 755; the next start makes it 700\n");
+            assert!(said.contains(&note), "{said}");
         }
         let of_key = format!(
             "{}: its mode is 644",
@@ -128,9 +128,8 @@ fn a_directory_of_another_user_is_left_alone() {
     let program = place.start();
     place.ok(&["backup", "backup"]);
     drop(program);
-    fs::create_dir(place.path("empty")).unwrap();
-    for directory in [place.data(), place.path("empty")] {
-        if chown(directory, Some(65_534), Some(65_534)).is_err() {
+    for path in all_of(&place.data()) {
+        if chown(path, Some(65_534), Some(65_534)).is_err() {
             return;
         }
     }
@@ -141,7 +140,6 @@ fn a_directory_of_another_user_is_left_alone() {
         &["compact"],
         &["repair-indexes"],
         &["export"],
-        &["--data-dir", "empty", "restore", "backup"],
     ] {
         let line = place.fails(&[&["--domain", "a.example"], command].concat(), 1);
         assert!(
@@ -151,7 +149,12 @@ fn a_directory_of_another_user_is_left_alone() {
         assert!(line.contains("this runs as root (0)"), "{line}");
     }
     assert_eq!(all_of(&place.data()), before);
-    chown(place.data(), Some(0), Some(0)).unwrap();
+    // The superuser's own may be in a directory of somebody else's, as in a container.
+    for path in all_of(&place.data()) {
+        if path != place.data() {
+            chown(path, Some(0), Some(0)).unwrap();
+        }
+    }
     place.ok(&["--domain", "a.example", "verify"]);
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use antiphon_actors::storage::{DataDir, Storage};
-use antiphon_actors::verify;
+use antiphon_actors::verify::{self, KeyAt};
 use antiphon_protocol::Domain;
 use futures_util::future::join_all;
 use tempfile::TempDir;
@@ -192,7 +192,7 @@ impl Run {
         if instant >= self.prepared {
             let data_dir = DataDir::open(data, &domain).map_err(|error| error.to_string())?;
             let storage = Storage::open(data, 8).map_err(|error| error.to_string())?;
-            let report = verify::verify(&storage, &domain, Some(&data_dir.keys()));
+            let report = verify::verify(&storage, &domain, KeyAt::Files(&data_dir.keys()));
             if let Some(finding) = report.findings.first() {
                 return Err(format!("{finding}, and {} more", report.found - 1));
             }

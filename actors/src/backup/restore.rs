@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use antiphon_protocol::{Domain, KeyError, PrivateKey};
 
 use super::{BackupError, Manifest, Part, Reader};
+use crate::key_manager;
 use crate::storage::{
     DataDir, DataDirError, OpenError, RawRecord, Storage, StorageError, WriteSet,
 };
-use crate::verify::{self, Report};
-use crate::{cert_registry, key_manager};
+use crate::verify::{self, KeyAt, Report};
 
 /// Why a backup could not be restored.
 #[derive(Debug, thiserror::Error)]
@@ -191,19 +191,8 @@ impl<'a> Backup<'a> {
 
     /// Whether what is in the store holds together, with the key.
     fn look_through(&self, storage: &Storage) -> Result<Report, RestoreError> {
-        let mut report = verify::verify(storage, &self.domain, None);
-        if let Some(key) = &self.key {
-            // That no file was looked at, as it says, is as it should be: the key is here.
-            report
-                .notes
-                .retain(|note| !note.starts_with("the private key "));
-            let public_key = key.public_key();
-            match cert_registry::newest_server_cert(storage) {
-                Ok(Some(cert)) if *cert.public_key() == public_key => report.count("private keys"),
-                Ok(_) => report.finding("its private key does not match the server certificate"),
-                Err(error) => report.finding(error),
-            }
-        }
+        let key = self.key.as_ref().map_or(KeyAt::Elsewhere, KeyAt::Memory);
+        let report = verify::verify(storage, &self.domain, key);
         match report.findings.first() {
             Some(first) => Err(RestoreError::Unsound(report.found, first.clone())),
             None => Ok(report),

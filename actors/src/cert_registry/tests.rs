@@ -22,6 +22,7 @@ use super::*;
 use crate::clock::{Clock as _, ManualClock};
 use crate::storage::{Record as _, Space, StorageError};
 use crate::tests::{Random, csr};
+use crate::verify::KeyAt;
 
 const START: u64 = 1_800_000_000;
 const DAY: u64 = 86_400;
@@ -273,7 +274,7 @@ async fn certificates_of_another_server_or_session_are_found_in_a_sound_chain() 
     drop(store);
     let storage = Storage::open(directory.path(), 8).unwrap();
     let domain = Domain::parse("a.example").unwrap();
-    let report = crate::verify::verify(&storage, &domain, None);
+    let report = crate::verify::verify(&storage, &domain, KeyAt::Elsewhere);
     for (entry, what) in [
         ("entry 3: ", "under the server key of its notBefore"),
         ("entry 4: ", "it is not the certificate of its session"),

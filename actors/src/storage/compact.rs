@@ -16,7 +16,7 @@ use super::recovery::{NAME, NoMark, prepare, refused};
 use super::shield::{let_go, shielded};
 use super::{OpenError, Storage, sync_directory};
 
-/// What became smaller.
+/// What became smaller, if anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compacted {
     /// How many records there are.
@@ -28,8 +28,8 @@ pub struct Compacted {
 }
 
 impl Storage {
-    /// Writes the database anew, of which this must be the last clone, and closes it. Needs as much
-    /// free space as the records take.
+    /// Writes the database anew, of which this must be the last clone, and closes it; keeps the old one
+    /// where that is no larger. Needs as much free space as the records take.
     pub fn compact(self) -> Result<Compacted, OpenError> {
         let (directory, cache_mib) = (self.directory.clone(), self.cache_mib);
         let (old, new) = (directory.join("db"), directory.join("db.new"));
@@ -42,18 +42,20 @@ impl Storage {
             return Err(at(io::Error::other("a write has failed")));
         }
         let database = prepare(&directory, cache_mib, NoMark::Refuse)?.database;
-        let before = size_of(&old);
         let copied = copy(&database, &old, &new, cache_mib);
         let_go(database);
-        let (before, records) = (before.map_err(at)?, copied?);
+        let records = copied?;
         wait_until_closed(&old.join("db")).map_err(at)?;
 
-        let aside = directory.join("db.old");
-        fs::rename(&old, &aside)
-            .and_then(|()| fs::rename(&new, &old))
-            .and_then(|()| sync_directory(&directory))
-            .map_err(at)?;
-        remove(&aside).map_err(at)?;
+        let [before, copied] = [&old, &new].map(|database| size_of(database));
+        let (before, copied) = (before.map_err(at)?, copied.map_err(at)?);
+        // What was written in order from the beginning can be as compact as a copy.
+        let placed = if copied < before {
+            put_in_place(&directory)
+        } else {
+            remove(&new)
+        };
+        placed.map_err(at)?;
         let after = size_of(&old).map_err(at)?;
         note_closed(&directory).map_err(at)?;
         Ok(Compacted {
@@ -97,6 +99,15 @@ fn copy(database: &Database, old: &Path, new: &Path, cache_mib: u64) -> Result<u
     }
     sync_all_files(new).map_err(at)?;
     Ok(records)
+}
+
+/// Puts the copy in the place of the database.
+fn put_in_place(directory: &Path) -> io::Result<()> {
+    let [database, new, aside] = ["db", "db.new", "db.old"].map(|name| directory.join(name));
+    fs::rename(&database, &aside)?;
+    fs::rename(&new, &database)?;
+    sync_directory(directory)?;
+    remove(&aside)
 }
 
 /// Completes or undoes an interrupted compaction. The copy is complete once the old database has

@@ -15,7 +15,7 @@ use antiphon_protocol::Domain;
 use super::files::lock_within;
 use super::{create_private, sync_directory, write_durably};
 pub use error::DataDirError;
-use privacy::Exposed;
+pub use privacy::Exposed;
 
 /// The format of the data directory that this program writes.
 ///

@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex};
 
 use committer::Committer;
 pub use compact::Compacted;
-pub use data_dir::{DataDir, DataDirError, FORMAT, Unfinished};
+pub use data_dir::{DataDir, DataDirError, Exposed, FORMAT, Unfinished};
 pub use files::fill_durably;
 pub(crate) use files::write_durably;
 use files::{create_private, sync_directory};

@@ -1,5 +1,6 @@
 //! The store against damage of its files, and snapshots against a model.
 
+mod compacted;
 mod interrupted;
 mod locks;
 mod marks;

@@ -12,8 +12,8 @@ use super::DataDirError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User(u32);
 
-/// Refuses what cannot be a data directory of this process: something else, or another user's. Nothing
-/// at all is none yet.
+/// Refuses what cannot be a data directory of this process: something else, or one in which another user's
+/// node has its files. Nothing at all is none yet.
 pub(super) fn check(path: &Path) -> Result<(), DataDirError> {
     let at = |error| DataDirError::Io {
         path: path.to_owned(),
@@ -34,7 +34,10 @@ pub(super) fn check(path: &Path) -> Result<(), DataDirError> {
     if !metadata.is_dir() {
         return Err(DataDirError::NotADirectory(path.to_owned()));
     }
-    check_owner(path, metadata.uid())?;
+    // The superuser's node can be anywhere, such as in a container's volume.
+    if !rustix::process::geteuid().is_root() {
+        check_owner(path, metadata.uid())?;
+    }
     // What somebody else's command has left in it is no damage, and does not look like it.
     for directory in [
         path.to_owned(),
@@ -49,7 +52,7 @@ pub(super) fn check(path: &Path) -> Result<(), DataDirError> {
         for entry in entries {
             let entry = entry.map_err(at)?;
             let is_nodes = directory != path || NODES.iter().any(|name| entry.file_name() == *name);
-            if is_nodes && !rustix::process::geteuid().is_root() {
+            if is_nodes {
                 // sled's files come and go while a node runs.
                 if let Ok(metadata) = entry.metadata() {
                     check_owner(&entry.path(), metadata.uid())?;
