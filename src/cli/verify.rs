@@ -26,7 +26,7 @@ fn tell_of_exposed(data_dir: &DataDir, report: &mut Report) -> Result<(), CliErr
     for Exposed { path, mode } in data_dir.exposed()? {
         let path = path.display();
         report.notes.push(format!(
-            "{path}: its mode is {mode:o}; the next start makes it 700"
+            "{path}: its mode is {mode:o}, and others may look into it, until the next start"
         ));
     }
     Ok(())

@@ -1,6 +1,9 @@
 //! Tidying up: packages that can never be given out any more, and answers nobody will repeat.
 
+use std::time::Duration;
+
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
+use tokio::time::timeout;
 
 use super::{KeyPackagePool, PoolError};
 use crate::cert_registry::SessionRef;
@@ -13,14 +16,14 @@ const EVERY: u64 = 60;
 const AT_ONCE: usize = 256;
 
 impl KeyPackagePool {
-    /// Sweeps, from now on.
+    /// Sweeps in a minute, and from then on each minute.
     pub(super) fn sweep_later(&mut self, context: &mut Context<Self>) {
         let due = self.clock.now().plus_secs(EVERY);
-        let reached = self.clock.reached(due).into_actor(self);
-        context.spawn(reached.map(|(), pool, context| {
+        // Somebody may set the clock back meanwhile.
+        let reached = timeout(Duration::from_secs(EVERY), self.clock.reached(due));
+        context.spawn(reached.into_actor(self).map(|_, pool, context| {
             pool.sweep(context);
             pool.sweep_claims(&[], context);
-            pool.sweep_later(context);
         }));
     }
 
@@ -59,8 +62,11 @@ impl KeyPackagePool {
         );
         context.spawn(committed.map(|forgotten, pool, context| match forgotten {
             Ok(Some(rest)) => pool.sweep_claims(&rest, context),
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, "old claims could not be forgotten"),
+            Ok(None) => pool.sweep_later(context),
+            Err(error) => {
+                tracing::error!(%error, "old claims could not be forgotten");
+                pool.sweep_later(context);
+            }
         }));
     }
 

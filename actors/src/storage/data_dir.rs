@@ -1,5 +1,6 @@
 //! The data directory: whose it is, in which format, and that only one process uses it.
 
+mod entries;
 mod error;
 mod ownership;
 mod privacy;
@@ -213,15 +214,9 @@ impl DataDir {
         ownership::check(path)
     }
 
-    /// Which of its directories others may look into.
+    /// Which of its directories others may look into, until the next start.
     pub fn exposed(&self) -> Result<Vec<Exposed>, DataDirError> {
-        let directories = [self.path.clone(), self.keys(), self.path.join("db")];
-        let exposed = directories.iter().map(|path| privacy::exposed(path));
-        Ok(exposed
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .collect())
+        privacy::exposed_directories(&self.path)
     }
 
     /// Where the private keys are.

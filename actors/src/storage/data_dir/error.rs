@@ -1,7 +1,7 @@
 //! Why a data directory cannot be used.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use antiphon_protocol::Domain;
 
@@ -61,7 +61,8 @@ pub enum DataDirError {
     DatabaseMissing(PathBuf),
     /// It belongs to another user, whose node could not use what this process makes in it.
     #[error(
-        "{} belongs to the user {owner}, and this runs as {user}; run it as the user of the node",
+        "{} belongs to the user {owner}, and this runs as {user}; run it as the node's user, or give all of \
+         the directory to that one (chown -R)",
         path.display()
     )]
     OtherUser {
@@ -83,21 +84,6 @@ pub enum DataDirError {
         /// Where to.
         target: PathBuf,
     },
-    /// Others may look into it, and that cannot be changed.
-    #[error(
-        "{} is open to others (its mode is {mode:o}), and that cannot be changed: {error}; have its owner \
-         run: chmod -R go= {}",
-        path.display(),
-        path.display()
-    )]
-    OpenToOthers {
-        /// What.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-        /// Why it stays so.
-        error: io::Error,
-    },
     /// The file system says no.
     #[error("{}: {error}", path.display())]
     Io {
@@ -106,4 +92,11 @@ pub enum DataDirError {
         /// What.
         error: io::Error,
     },
+}
+
+impl DataDirError {
+    pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |error| Self::Io { path, error }
+    }
 }

@@ -6,19 +6,19 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use rustix::process::geteuid;
+
 use super::DataDirError;
+use super::entries::{Entries, paths_in};
 
 /// A user of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User(u32);
 
 /// Refuses what cannot be a data directory of this process: something else, or one in which another user's
-/// node has its files. Nothing at all is none yet.
+/// node has its files. Nothing at all is none yet, and the directory itself may be anybody's, such as a
+/// container's volume.
 pub(super) fn check(path: &Path) -> Result<(), DataDirError> {
-    let at = |error| DataDirError::Io {
-        path: path.to_owned(),
-        error,
-    };
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -29,59 +29,32 @@ pub(super) fn check(path: &Path) -> Result<(), DataDirError> {
                 })
             });
         }
-        Err(error) => return Err(at(error)),
+        Err(error) => return Err(DataDirError::at(path)(error)),
     };
     if !metadata.is_dir() {
         return Err(DataDirError::NotADirectory(path.to_owned()));
     }
-    // The superuser's node can be anywhere, such as in a container's volume.
-    if !rustix::process::geteuid().is_root() {
-        check_owner(path, metadata.uid())?;
-    }
-    // What somebody else's command has left in it is no damage, and does not look like it.
-    for directory in [
-        path.to_owned(),
-        path.join("db"),
-        path.join("journal"),
-        path.join("keys"),
-    ] {
-        let entries = match fs::read_dir(&directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            entries => entries.map_err(at)?,
-        };
-        for entry in entries {
-            let entry = entry.map_err(at)?;
-            let is_nodes = directory != path || NODES.iter().any(|name| entry.file_name() == *name);
-            if is_nodes {
-                // sled's files come and go while a node runs.
-                if let Ok(metadata) = entry.metadata() {
-                    check_owner(&entry.path(), metadata.uid())?;
-                }
-            }
+    for entry in Entries::read(path).map_err(DataDirError::at(path))?.ours {
+        check_owner(&entry)?;
+        for inside in paths_in(&entry).map_err(DataDirError::at(&entry))? {
+            check_owner(&inside)?;
         }
     }
     Ok(())
 }
 
-/// What a node has in its directory, itself.
-const NODES: [&str; 7] = [
-    "node",
-    "mark",
-    "lock",
-    "unfinished",
-    "db",
-    "journal",
-    "keys",
-];
-
-fn check_owner(path: &Path, owner: u32) -> Result<(), DataDirError> {
-    let user = User(rustix::process::geteuid().as_raw());
-    if User(owner) == user {
+fn check_owner(path: &Path) -> Result<(), DataDirError> {
+    // sled's files come and go while a node runs.
+    let Ok(metadata) = fs::metadata(path) else {
+        return Ok(());
+    };
+    let (owner, user) = (User(metadata.uid()), User(geteuid().as_raw()));
+    if owner == user {
         return Ok(());
     }
     Err(DataDirError::OtherUser {
         path: path.to_owned(),
-        owner: User(owner),
+        owner,
         user,
     })
 }

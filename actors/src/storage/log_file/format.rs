@@ -99,7 +99,8 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
     }
 }
 
-/// The number of the commit that a message counts: one that sets the counter, and nothing else.
+/// The number of the commit that a message counts: one that sets the counter, and nothing else. Every tenth
+/// or so is not seen, since sled then writes the counter's page as a whole; the one before does as well.
 ///
 /// What clients name must not pass for that. It can be a key's end, and so all that sled writes of the
 /// key; but then the value is a record, which begins with its version: the number would be 2⁵⁶ and
