@@ -196,8 +196,10 @@ pub(super) fn open_when_closed(database: &Path, cache_mib: u64) -> Result<sled::
 
 /// Waits until sled, which closes on threads of its own, has let go of its file.
 pub(super) fn wait_until_closed(log_file: &Path) -> io::Result<()> {
-    if lock_within(&File::open(log_file)?, CLOSING_LIMIT)? {
-        return Ok(());
+    let file = File::open(log_file)?;
+    if lock_within(&file, CLOSING_LIMIT)? {
+        // To close it is not enough: a child of this process that is just beginning has it open, too.
+        return file.unlock();
     }
     Err(io::Error::other("sled does not close its file"))
 }
