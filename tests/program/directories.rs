@@ -60,12 +60,7 @@ fn assert_private(data: &Path) {
 #[test]
 fn a_new_node_keeps_everything_to_itself() {
     let place = Place::new();
-    let mut sh = Command::new("sh");
-    sh.args(["-c", r#"umask 0; exec "$0" "$@""#])
-        .arg(env!("CARGO_BIN_EXE_antiphon"))
-        .args(SERVE)
-        .current_dir(place.folder.path());
-    assert!(starts(&mut sh));
+    place.start_after("umask 0", |_| ());
     assert_private(&place.data());
 }
 

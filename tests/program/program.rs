@@ -149,6 +149,25 @@ impl Place {
             child,
         })
     }
+
+    /// Starts a node from a shell, after `prelude`, and kills it when `look` has seen it by its process ID.
+    pub fn start_after<T>(&self, prelude: &str, look: impl FnOnce(u32) -> T) -> T {
+        let mut node = Command::new("sh")
+            .args(["-c", &format!(r#"{prelude}; exec "$0" "$@""#)])
+            .arg(env!("CARGO_BIN_EXE_antiphon"))
+            .args(["--domain", DOMAIN, "--listen", "127.0.0.1:0"])
+            .current_dir(self.folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(node.stdout.take().unwrap());
+        let is_running = stdout.lines().any(|line| line.unwrap().contains("address"));
+        let seen = look(node.id());
+        node.kill().unwrap();
+        node.wait().unwrap();
+        assert!(is_running);
+        seen
+    }
 }
 
 impl Program {

@@ -45,20 +45,9 @@ fn memory_is_jemallocs() {
 #[test]
 fn a_node_has_as_many_open_files_as_it_may() {
     let place = Place::new();
-    let mut node = Command::new("sh")
-        .args(["-c", r#"ulimit -Sn 64; exec "$0" "$@""#])
-        .arg(env!("CARGO_BIN_EXE_antiphon"))
-        .args(SERVE)
-        .current_dir(place.folder.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdout = BufReader::new(node.stdout.take().unwrap());
-    let is_running = stdout.lines().any(|line| line.unwrap().contains("address"));
-    let limits = fs::read_to_string(format!("/proc/{}/limits", node.id())).unwrap();
-    node.kill().unwrap();
-    node.wait().unwrap();
-    assert!(is_running);
+    let limits = place.start_after("ulimit -Sn 64", |id| {
+        fs::read_to_string(format!("/proc/{id}/limits")).unwrap()
+    });
     let limit = limits
         .lines()
         .find_map(|line| line.strip_prefix("Max open files"));
@@ -319,20 +308,9 @@ fn a_crowd_finds_room_before_anybody_is_let_in() {
 #[test]
 fn a_hangup_that_is_ignored_stays_ignored() {
     let place = Place::new();
-    let mut node = Command::new("sh")
-        .args(["-c", r#"trap "" HUP; exec "$0" "$@""#])
-        .arg(env!("CARGO_BIN_EXE_antiphon"))
-        .args(SERVE)
-        .current_dir(place.folder.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdout = BufReader::new(node.stdout.take().unwrap());
-    let is_running = stdout.lines().any(|line| line.unwrap().contains("address"));
-    let status = fs::read_to_string(format!("/proc/{}/status", node.id())).unwrap();
-    node.kill().unwrap();
-    node.wait().unwrap();
-    assert!(is_running);
+    let status = place.start_after(r#"trap "" HUP"#, |id| {
+        fs::read_to_string(format!("/proc/{id}/status")).unwrap()
+    });
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
     assert_eq!(ignored & 1, 1, "{status}");

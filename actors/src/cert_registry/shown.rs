@@ -38,15 +38,16 @@ impl Handler<SignInWithCert> for CertRegistry {
             Ok(live) => live.unwrap_or(new_session),
             Err(error) => return self.refuse(error),
         };
-        match (rider.0)(session) {
-            Ok(rider) if session == new_session && standing == Standing::Foreign => {
-                match self.store.check_may_begin(session, cert.session_id()) {
-                    Ok(()) => self.log_foreign(session, &cert, rider),
-                    Err(error) => self.refuse(error),
-                }
-            }
+        let begins = session == new_session && standing == Standing::Foreign;
+        let checked = if begins {
+            self.store.check_may_begin(session, cert.session_id())
+        } else {
+            Ok(())
+        };
+        match checked.and_then(|()| Ok((rider.0)(session)?)) {
+            Ok(rider) if begins => self.log_foreign(session, &cert, rider),
             Ok(rider) => self.take(session, &cert, standing, rider),
-            Err(error) => self.refuse(error.into()),
+            Err(error) => self.refuse(error),
         }
     }
 }

@@ -129,6 +129,11 @@ impl Place {
 }
 
 impl Running {
+    async fn certify(&self, place: &mut Place) -> ActorCert {
+        let certified = self.manager.send(place.certify()).await;
+        certified.unwrap().unwrap()
+    }
+
     async fn check(&self, cert: &ActorCert) {
         let at = Some(cert.validity().not_before);
         let server = self
@@ -159,12 +164,7 @@ async fn the_server_cert_at_not_before_verifies_whatever_happens() {
         for _ in 0..60 {
             match random.below(6) {
                 0 | 1 => {
-                    let cert = running
-                        .manager
-                        .send(place.certify())
-                        .await
-                        .unwrap()
-                        .unwrap();
+                    let cert = running.certify(&mut place).await;
                     if let Some(before) = certs.last() {
                         let (earlier, later) = (before.validity(), cert.validity());
                         assert!(
@@ -177,12 +177,7 @@ async fn the_server_cert_at_not_before_verifies_whatever_happens() {
                 2 => {
                     // Three at once, signing meanwhile; the clock lets them go.
                     let rotations = [(); 3].map(|()| running.manager.send(RotateServerKey));
-                    let cert = running
-                        .manager
-                        .send(place.certify())
-                        .await
-                        .unwrap()
-                        .unwrap();
+                    let cert = running.certify(&mut place).await;
                     // Past the second of the signature also where the clock was behind the log: if
                     // the turn of the rotations comes only now, there must be a second for them.
                     let signed = cert.validity().not_before;
@@ -219,8 +214,7 @@ async fn each_of_a_thousand_rotations_has_its_own_certificate() {
     let mut place = Place::new();
     let running = place.start().await;
     // So that all of them wait for the next second, and get it together.
-    let signing = running.manager.send(place.certify()).await;
-    signing.unwrap().unwrap();
+    running.certify(&mut place).await;
     let rotations: Vec<_> = (0..1000)
         .map(|_| running.manager.send(RotateServerKey))
         .collect();
@@ -252,20 +246,10 @@ async fn a_rotation_waits_only_if_the_key_has_signed_in_this_second() {
             .unwrap();
         assert_eq!(cert.validity().not_before.as_secs(), START);
     }
-    let signed = running
-        .manager
-        .send(place.certify())
-        .await
-        .unwrap()
-        .unwrap();
+    let signed = running.certify(&mut place).await;
     let rotation = running.manager.send(RotateServerKey);
     // Signing goes on, with the retiring key.
-    let meanwhile = running
-        .manager
-        .send(place.certify())
-        .await
-        .unwrap()
-        .unwrap();
+    let meanwhile = running.certify(&mut place).await;
     assert_eq!(meanwhile.validity().not_before.as_secs(), START);
     place.clock.advance(1);
     let cert = rotation.await.unwrap().unwrap();
@@ -279,12 +263,7 @@ async fn a_rotation_waits_only_if_the_key_has_signed_in_this_second() {
 async fn a_clock_set_back_does_not_hold_up_a_rotation() {
     let mut place = Place::new();
     let running = place.start().await;
-    let signed = running
-        .manager
-        .send(place.certify())
-        .await
-        .unwrap()
-        .unwrap();
+    let signed = running.certify(&mut place).await;
     place.clock.set(Timestamp::from_secs(START - 5000));
     let cert = running
         .manager
@@ -321,12 +300,7 @@ async fn a_clock_set_past_the_end_of_the_certificate_holds_up_nobody() {
     let mut place = Place::new();
     let clock = SilentClock(place.clock.clone());
     let running = place.start_with(Arc::new(clock)).await;
-    let signed = running
-        .manager
-        .send(place.certify())
-        .await
-        .unwrap()
-        .unwrap();
+    let signed = running.certify(&mut place).await;
     place.clock.advance(200 * SECONDS_A_DAY);
     let certifying = [(); 3].map(|()| running.manager.send(place.certify()));
     let mut issuers = Vec::new();
