@@ -21,7 +21,7 @@ use rand_core::OsRng;
 use super::key_kind::KeyKind;
 use crate::support::node::DOMAIN;
 
-const DAY: u64 = 86_400;
+const DAY: u64 = Timestamp::DAY;
 
 /// UNIX seconds.
 pub fn now() -> u64 {
@@ -106,7 +106,7 @@ async fn seed(data: &Path, wanted: Wanted) -> Seeded {
         ("data_dir", data.to_str().unwrap()),
         ("listen.address", "127.0.0.1:0"),
     ] {
-        sources.add_flag("bench", key, value).unwrap();
+        sources.add_flag("bench", key, value);
     }
     let config = Config::from_sources(&sources).unwrap();
     let node = Node::start(&config, Arc::new(clock.clone())).await.unwrap();

@@ -30,9 +30,7 @@ pub(super) fn run(settings: &SettingsArgs, json: bool) -> Result<ExitCode, CliEr
         .map(|(key, value)| Setting {
             key: key.to_owned(),
             value,
-            origin: sources
-                .get(key)
-                .map_or_else(|| "default".to_owned(), |given| given.origin.to_string()),
+            origin: sources.origin(key).to_string(),
         })
         .collect();
     if json {

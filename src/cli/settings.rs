@@ -45,11 +45,11 @@ impl SettingsArgs {
         ];
         for (flag, key, value) in named {
             if let Some(value) = value {
-                sources.add_flag(flag, key, value)?;
+                sources.add_flag(flag, key, value);
             }
         }
         for (key, value) in &self.set {
-            sources.add_flag("--set", key, value)?;
+            sources.add_flag("--set", key, value);
         }
         Ok(sources)
     }

@@ -1,8 +1,7 @@
 //! A configuration as text, key by key.
 
-use antiphon_actors::accounts::RegistrationMode;
-
-use super::{Config, LogFormat};
+use super::Config;
+use super::words::Word as _;
 
 impl Config {
     /// Every key with the value in effect, in the order of `config.toml`; "-" for none.
@@ -28,7 +27,7 @@ impl Config {
                 file(tls.map(|files| &files.certificate)),
             ),
             ("listen.tls_key", file(tls.map(|files| &files.key))),
-            ("identity.algorithm", self.identity.algorithm.to_string()),
+            ("identity.algorithm", self.identity.algorithm.word()),
             (
                 "identity.server_cert_days",
                 self.identity.server_cert_days.to_string(),
@@ -37,14 +36,7 @@ impl Config {
                 "identity.session_cert_days",
                 self.identity.session_cert_days.to_string(),
             ),
-            (
-                "registration.mode",
-                match self.registration {
-                    RegistrationMode::Closed => "closed".to_owned(),
-                    RegistrationMode::Invite => "invite".to_owned(),
-                    RegistrationMode::Open => "open".to_owned(),
-                },
-            ),
+            ("registration.mode", self.registration.word()),
             ("sessions.token_days", self.token_days.to_string()),
             (
                 "key_packages.per_client",
@@ -72,14 +64,8 @@ impl Config {
             ("federation.hosts", format!("{{{}}}", hosts.join(", "))),
             ("limits.body_bytes", self.body_bytes.to_string()),
             ("storage.cache_mib", self.cache_mib.to_string()),
-            ("log.level", self.log.level.to_string().to_lowercase()),
-            (
-                "log.format",
-                match self.log.format {
-                    LogFormat::Text => "text".to_owned(),
-                    LogFormat::Json => "json".to_owned(),
-                },
-            ),
+            ("log.level", self.log.level.word()),
+            ("log.format", self.log.format.word()),
         ]
     }
 }

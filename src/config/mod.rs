@@ -8,6 +8,7 @@ mod effective;
 mod keys;
 mod sources;
 mod value;
+mod words;
 
 use std::collections::BTreeMap;
 use std::net;
@@ -18,9 +19,9 @@ use antiphon_actors::accounts::RegistrationMode;
 use antiphon_protocol::{Domain, KeyAlgorithm};
 use reqwest::Url;
 
-pub use sources::{Given, Origin, Sources};
+pub use sources::{Origin, Sources};
 pub use value::ConfigError;
-use value::{Reader, one_of};
+use value::Reader;
 
 /// A whole configuration, every value checked.
 #[derive(Debug, Clone)]
@@ -130,25 +131,21 @@ impl Config {
         sources.check_keys()?;
         let read = Reader::new(sources);
         Ok(Self {
-            domain: read.text("domain", "antiphon.localhost", resolvable_domain)?,
-            data_dir: read.text("data_dir", "data", directory_with_socket)?,
+            domain: read.text("domain", "antiphon.localhost", DOMAIN, dns_name)?,
+            data_dir: read.text("data_dir", "data", DIRECTORY, directory_with_socket)?,
             listen: Listen::read(&read)?,
             identity: Identity::read(&read)?,
-            registration: read.text("registration.mode", "closed", |mode| {
-                one_of(
-                    mode,
-                    &[
-                        ("closed", RegistrationMode::Closed),
-                        ("invite", RegistrationMode::Invite),
-                        ("open", RegistrationMode::Open),
-                    ],
-                )
-            })?,
-            token_days: read.whole("sessions.token_days", 30, 1..=3650)?,
+            registration: read.word("registration.mode", RegistrationMode::Closed)?,
+            token_days: read.whole("sessions.token_days", DAYS, 30, 1..=3650)?,
             key_packages: KeyPackages::read(&read)?,
             federation: Federation::read(&read)?,
-            body_bytes: read.whole("limits.body_bytes", 1_048_576, 4096..=67_108_864)?,
-            cache_mib: read.whole("storage.cache_mib", 64, 8..=65_536)?,
+            body_bytes: read.whole(
+                "limits.body_bytes",
+                " of bytes",
+                1_048_576,
+                4096..=67_108_864,
+            )?,
+            cache_mib: read.whole("storage.cache_mib", " of mebibytes", 64, 8..=65_536)?,
             log: Log::read(&read)?,
         })
     }
@@ -156,38 +153,27 @@ impl Config {
 
 impl Listen {
     fn read(read: &Reader) -> Result<Self, ConfigError> {
-        let certificate = read.optional_text("listen.tls_certificate", path)?;
-        let key = read.optional_text("listen.tls_key", path)?;
-        let tls = match (certificate, key) {
-            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-            (None, None) => None,
-            (Some(_), None) => return Err(read.refuse("listen.tls_certificate")),
-            (None, Some(_)) => return Err(read.refuse("listen.tls_key")),
-        };
-        let address = read.text("listen.address", "127.0.0.1:7700", |text| text.parse().ok())?;
-        Ok(Self { address, tls })
+        let files = ["listen.tls_certificate", "listen.tls_key"];
+        let tls = read.pair(files, "the path of a PEM file", path)?;
+        Ok(Self {
+            address: read.text("listen.address", "127.0.0.1:7700", ADDRESS, address)?,
+            tls: tls.map(|[certificate, key]| TlsFiles { certificate, key }),
+        })
     }
 }
 
 impl Identity {
     fn read(read: &Reader) -> Result<Self, ConfigError> {
-        let server_cert_days = read.whole("identity.server_cert_days", 180, 1..=3650)?;
-        let default = 60.min(server_cert_days);
+        let days = read.whole("identity.server_cert_days", DAYS, 180, 1..=3650)?;
         Ok(Self {
-            algorithm: read.text("identity.algorithm", "p256", |algorithm| {
-                one_of(
-                    algorithm,
-                    &[
-                        ("p256", KeyAlgorithm::P256),
-                        ("ed25519", KeyAlgorithm::Ed25519),
-                    ],
-                )
-            })?,
-            server_cert_days,
+            algorithm: read.word("identity.algorithm", KeyAlgorithm::P256)?,
+            server_cert_days: days,
+            // No longer than the certificate that vouches for it.
             session_cert_days: read.whole(
                 "identity.session_cert_days",
-                default,
-                1..=server_cert_days,
+                DAYS,
+                60.min(days),
+                1..=days,
             )?,
         })
     }
@@ -195,12 +181,16 @@ impl Identity {
 
 impl KeyPackages {
     fn read(read: &Reader) -> Result<Self, ConfigError> {
-        let per_client = read.whole("key_packages.per_client", 100, 1..=100_000)?;
-        let default = 10.min(per_client);
+        let most = read.whole("key_packages.per_client", "", 100, 1..=100_000)?;
         Ok(Self {
-            per_client,
-            low_watermark: read.whole("key_packages.low_watermark", default, 0..=per_client)?,
-            claims_per_minute: read.whole("key_packages.claims_per_minute", 60, 0..=1_000_000)?,
+            per_client: most,
+            low_watermark: read.whole("key_packages.low_watermark", "", 10.min(most), 0..=most)?,
+            claims_per_minute: read.whole(
+                "key_packages.claims_per_minute",
+                " (0: no limit)",
+                60,
+                0..=1_000_000,
+            )?,
         })
     }
 }
@@ -210,10 +200,15 @@ impl Federation {
         Ok(Self {
             enabled: read.flag("federation.enabled", true)?,
             allow_private_addresses: read.flag("federation.allow_private_addresses", false)?,
-            cache_seconds: read.whole("federation.cache_seconds", 3600, 0..=604_800)?,
-            block: read.list("federation.block", resolvable_domain)?,
-            allow: read.list("federation.allow", resolvable_domain)?,
-            hosts: read.table("federation.hosts", resolvable_domain, origin)?,
+            cache_seconds: read.whole(
+                "federation.cache_seconds",
+                " of seconds",
+                3600,
+                0..=604_800,
+            )?,
+            block: read.list("federation.block", DOMAINS, dns_name)?,
+            allow: read.list("federation.allow", DOMAINS, dns_name)?,
+            hosts: read.table("federation.hosts", HOSTS, dns_name, origin)?,
         })
     }
 }
@@ -221,38 +216,38 @@ impl Federation {
 impl Log {
     fn read(read: &Reader) -> Result<Self, ConfigError> {
         Ok(Self {
-            level: read.text("log.level", "info", |level| {
-                one_of(
-                    level,
-                    &[
-                        ("error", tracing::Level::ERROR),
-                        ("warn", tracing::Level::WARN),
-                        ("info", tracing::Level::INFO),
-                        ("debug", tracing::Level::DEBUG),
-                        ("trace", tracing::Level::TRACE),
-                    ],
-                )
-            })?,
-            format: read.text("log.format", "text", |format| {
-                one_of(
-                    format,
-                    &[("text", LogFormat::Text), ("json", LogFormat::Json)],
-                )
-            })?,
+            level: read.word("log.level", tracing::Level::INFO)?,
+            format: read.word("log.format", LogFormat::Text)?,
         })
     }
 }
 
-/// A domain that the DNS can hold (RFC 1035 §2.3.4).
-fn resolvable_domain(text: &str) -> Option<Domain> {
-    let domain = Domain::parse(text).ok()?;
-    let fits = text.len() <= 253 && text.split('.').all(|label| label.len() <= 63);
-    fits.then_some(domain)
+// What the keys take, in words, and the check beside them.
+
+const DAYS: &str = " of days";
+
+const DOMAINS: &str = "a list of domains such as [\"b.example\"]";
+const DOMAIN: &str = "a domain such as \"a.example\", of at most 253 characters, no label longer than 63 or with a \
+     hyphen at an end";
+
+/// A domain that other nodes can look for.
+fn dns_name(text: &str) -> Option<Domain> {
+    Domain::parse(text).ok().filter(Domain::is_dns_name)
+}
+
+const ADDRESS: &str = "an IP address and port such as \"127.0.0.1:7700\"";
+
+fn address(text: &str) -> Option<net::SocketAddr> {
+    text.parse().ok()
 }
 
 fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
 }
+
+// On Linux; elsewhere some bytes less. It is what the name of a socket leaves.
+const DIRECTORY: &str = "the path of a directory, of at most 94 bytes (what is longer can be \
+                         reached by a link or from nearer)";
 
 /// The path of a directory in which the control socket can be: the name of a socket must be short.
 fn directory_with_socket(text: &str) -> Option<PathBuf> {
@@ -260,6 +255,9 @@ fn directory_with_socket(text: &str) -> Option<PathBuf> {
     let socket = SocketAddr::from_pathname(path.join("control.sock"));
     socket.is_ok().then_some(path)
 }
+
+const HOSTS: &str = "domains and where to ask for them, such as \
+                     { \"b.example\" = \"http://127.0.0.1:7701\" }";
 
 /// `http://` or `https://` and an authority, nothing after it.
 fn origin(text: &str) -> Option<Url> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::keys::{self, Kind};
+use super::keys::{self, Written};
 use super::value::ConfigError;
 
 /// The configuration file that is read if it exists and no other is named.
@@ -27,15 +27,15 @@ pub enum Origin {
     Environment(String),
     /// A flag.
     Flag(String),
+    /// Nobody.
+    Default,
 }
 
 /// A setting as it was given.
 #[derive(Debug, Clone)]
-pub struct Given {
-    /// To what.
-    pub value: Value,
-    /// By whom.
-    pub origin: Origin,
+pub(super) struct Given {
+    pub(super) value: Value,
+    pub(super) origin: Origin,
 }
 
 /// All that was given, the last word on each key.
@@ -90,7 +90,7 @@ impl Sources {
             }
             let origin = Origin::Environment(shown);
             match (variable.to_str(), text.into_string()) {
-                (Some(_), Ok(text)) => self.add_text(&name, &text, origin)?,
+                (Some(_), Ok(text)) => self.add_text(&name, &text, origin),
                 // Passed over, it would leave the default in effect.
                 _ => return Err(ConfigError::NotText { origin }),
             }
@@ -99,22 +99,24 @@ impl Sources {
     }
 
     /// Takes a setting from a flag.
-    pub fn add_flag(&mut self, flag: &str, name: &str, text: &str) -> Result<(), ConfigError> {
-        self.add_text(name, text, Origin::Flag(flag.to_owned()))
+    pub fn add_flag(&mut self, flag: &str, name: &str, text: &str) {
+        self.add_text(name, text, Origin::Flag(flag.to_owned()));
+    }
+
+    /// Who had the last word on a key.
+    pub fn origin(&self, name: &str) -> Origin {
+        let given = self.get(name);
+        given.map_or(Origin::Default, |given| given.origin.clone())
     }
 
     /// What was given for a key.
-    pub fn get(&self, name: &str) -> Option<&Given> {
+    pub(super) fn get(&self, name: &str) -> Option<&Given> {
         self.given.get(name)
     }
 
     /// Refuses keys that do not exist.
     pub(super) fn check_keys(&self) -> Result<(), ConfigError> {
-        match self
-            .given
-            .iter()
-            .find(|(name, _)| keys::find(name).is_none())
-        {
+        match self.given.iter().find(|(name, _)| !keys::exists(name)) {
             Some((name, given)) => Err(ConfigError::UnknownKey {
                 origin: given.origin.clone(),
                 name: name.clone(),
@@ -130,7 +132,7 @@ impl Sources {
                 section => format!("{section}.{name}"),
             };
             match value {
-                Value::Table(inner) if keys::find(&name).is_none() => {
+                Value::Table(inner) if !keys::exists(&name) => {
                     self.add_table(&name, inner, origin);
                 }
                 value => self.add(name, value, origin.clone()),
@@ -138,22 +140,15 @@ impl Sources {
         }
     }
 
-    /// Takes a value that is given as text: bare for texts, as TOML writes it for the rest.
-    fn add_text(&mut self, name: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
-        let value = match keys::find(name) {
-            Some(key) if key.kind != Kind::Text => {
-                let parsed = format!("value = {text}").parse::<Table>();
-                let value = parsed.ok().and_then(|mut table| table.remove("value"));
-                value.ok_or_else(|| ConfigError::NotAllowed {
-                    origin: origin.clone(),
-                    name: key.name,
-                    value: text.to_owned(),
-                })?
-            }
-            _ => Value::String(text.to_owned()),
+    /// Takes a value that is given as text. What cannot be read as one of another kind stays a
+    /// text, which whoever reads the key refuses.
+    fn add_text(&mut self, name: &str, text: &str, origin: Origin) {
+        let value = match keys::written(name) {
+            Some(Written::Toml) => text.parse().ok(),
+            Some(Written::Bare) | None => None,
         };
+        let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
         self.add(name.to_owned(), value, origin);
-        Ok(())
     }
 
     fn add(&mut self, name: String, value: Value, origin: Origin) {
@@ -167,6 +162,7 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Environment(variable) => write!(f, "environment variable {variable}"),
             Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Default => f.write_str("default"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From what was given to what it means.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use toml::Value;
 
 use super::keys;
 use super::sources::{Origin, Sources};
+use super::words::Word;
 
 /// What is wrong with a configuration: always one line.
 #[derive(Debug, thiserror::Error)]
@@ -50,10 +52,7 @@ pub enum ConfigError {
         name: String,
     },
     /// The value is not one that the key takes.
-    #[error(
-        "{origin}: {name} = {value} is not allowed; it takes {}",
-        allowed(name)
-    )]
+    #[error("{origin}: {name} = {value} is not allowed; it takes {takes}")]
     NotAllowed {
         /// Who gave it.
         origin: Origin,
@@ -61,24 +60,24 @@ pub enum ConfigError {
         name: &'static str,
         /// The value.
         value: String,
+        /// What it takes, in words.
+        takes: String,
     },
     /// The value goes with another one that is missing.
-    #[error("{origin}: {name} is set alone; it takes {}", allowed(name))]
+    #[error("{origin}: {name} is set alone; it goes together with {other}")]
     Alone {
         /// Who gave it.
         origin: Origin,
         /// The key.
         name: &'static str,
+        /// The one that is missing.
+        other: &'static str,
     },
 }
 
 fn did_you_mean(name: &str) -> String {
     let hint = |key| format!(" (did you mean {key}?)");
     keys::resembling(name).map(hint).unwrap_or_default()
-}
-
-fn allowed(name: &str) -> &'static str {
-    keys::find(name).map_or("another value", |key| key.allowed)
 }
 
 /// Reads values out of the sources.
@@ -91,16 +90,22 @@ impl<'a> Reader<'a> {
         Self { sources }
     }
 
-    /// A text that `parse` accepts.
+    /// A text that `parse` accepts; `takes` says in words which those are.
     pub(super) fn text<T>(
         &self,
         name: &'static str,
         default: &str,
+        takes: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
-        match self.optional_text(name, &parse)? {
+        match self.optional_text(name, takes, &parse)? {
             Some(value) => Ok(value),
-            None => parse(default).ok_or_else(|| self.refuse(name)),
+            None => parse(default).ok_or_else(|| ConfigError::NotAllowed {
+                origin: Origin::Default,
+                name,
+                value: default.to_owned(),
+                takes: takes.to_owned(),
+            }),
         }
     }
 
@@ -108,50 +113,64 @@ impl<'a> Reader<'a> {
     pub(super) fn optional_text<T>(
         &self,
         name: &'static str,
+        takes: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, ConfigError> {
-        self.value(name, |value| parse(value.as_str()?))
+        self.value(name, || takes.to_owned(), |value| parse(value.as_str()?))
     }
 
-    /// A whole number within `range`.
+    /// One of a few words.
+    pub(super) fn word<T: Word>(&self, name: &'static str, default: T) -> Result<T, ConfigError> {
+        let parse = |value: &Value| T::parse(value.as_str()?);
+        Ok(self.value(name, T::words, parse)?.unwrap_or(default))
+    }
+
+    /// A whole number within `range`, of what `unit` says.
     pub(super) fn whole<T>(
         &self,
         name: &'static str,
+        unit: &str,
         default: T,
         range: RangeInclusive<T>,
     ) -> Result<T, ConfigError>
     where
-        T: TryFrom<i64> + PartialOrd,
+        T: TryFrom<i64> + PartialOrd + fmt::Display,
     {
+        let (least, most) = (range.start(), range.end());
+        let takes = || format!("a whole number{unit}, {least} to {most}");
         let parse = |value: &Value| {
             let number = T::try_from(value.as_integer()?).ok()?;
             range.contains(&number).then_some(number)
         };
-        Ok(self.value(name, parse)?.unwrap_or(default))
+        Ok(self.value(name, takes, parse)?.unwrap_or(default))
     }
 
     /// True or false.
     pub(super) fn flag(&self, name: &'static str, default: bool) -> Result<bool, ConfigError> {
-        Ok(self.value(name, Value::as_bool)?.unwrap_or(default))
+        let takes = || "true or false".to_owned();
+        Ok(self.value(name, takes, Value::as_bool)?.unwrap_or(default))
     }
 
-    /// A list of texts that `parse` accepts.
+    /// A list of what `parse` makes of texts.
     pub(super) fn list<T>(
         &self,
         name: &'static str,
+        takes: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Vec<T>, ConfigError> {
         let parse = |value: &Value| {
             let items = value.as_array()?.iter();
             items.map(|item| parse(item.as_str()?)).collect()
         };
-        Ok(self.value(name, parse)?.unwrap_or_default())
+        let list = self.value(name, || takes.to_owned(), parse)?;
+        Ok(list.unwrap_or_default())
     }
 
     /// A table of texts.
     pub(super) fn table<K: Ord, V>(
         &self,
         name: &'static str,
+        takes: &str,
         parse_key: impl Fn(&str) -> Option<K>,
         parse_value: impl Fn(&str) -> Option<V>,
     ) -> Result<BTreeMap<K, V>, ConfigError> {
@@ -161,21 +180,41 @@ impl<'a> Reader<'a> {
                 .map(|(key, value)| Some((parse_key(key)?, parse_value(value.as_str()?)?)))
                 .collect()
         };
-        Ok(self.value(name, parse)?.unwrap_or_default())
+        let table = self.value(name, || takes.to_owned(), parse)?;
+        Ok(table.unwrap_or_default())
     }
 
-    /// The error for a key that was given without the one that goes with it.
-    pub(super) fn refuse(&self, name: &'static str) -> ConfigError {
-        let given = self.sources.get(name);
+    /// Two texts that go together: both or neither.
+    pub(super) fn pair<T>(
+        &self,
+        names: [&'static str; 2],
+        takes: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<[T; 2]>, ConfigError> {
+        let [first, second] = names;
+        match (
+            self.optional_text(first, takes, &parse)?,
+            self.optional_text(second, takes, &parse)?,
+        ) {
+            (Some(one), Some(other)) => Ok(Some([one, other])),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.alone(first, second)),
+            (None, Some(_)) => Err(self.alone(second, first)),
+        }
+    }
+
+    fn alone(&self, name: &'static str, other: &'static str) -> ConfigError {
         ConfigError::Alone {
-            origin: given.map_or(Origin::Flag(name.to_owned()), |given| given.origin.clone()),
+            origin: self.sources.origin(name),
             name,
+            other,
         }
     }
 
     fn value<T>(
         &self,
         name: &'static str,
+        takes: impl FnOnce() -> String,
         parse: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Option<T>, ConfigError> {
         let Some(given) = self.sources.get(name) else {
@@ -186,14 +225,10 @@ impl<'a> Reader<'a> {
             None => Err(ConfigError::NotAllowed {
                 origin: given.origin.clone(),
                 name,
-                value: given.value.to_string(),
+                // TOML writes a text of several lines as several lines.
+                value: given.value.to_string().replace('\n', "\\n"),
+                takes: takes(),
             }),
         }
     }
-}
-
-/// The value that goes with one of a few words.
-pub(super) fn one_of<T: Copy>(word: &str, choices: &[(&str, T)]) -> Option<T> {
-    let choice = choices.iter().find(|(name, _)| *name == word)?;
-    Some(choice.1)
 }

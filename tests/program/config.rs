@@ -72,6 +72,7 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
             &["listen.adress", "listen.address", "listen.tls_key"],
         ),
         ("domain = \"a_b\"", &["config.toml", "domain", "a.example"]),
+        ("domain = \"a-.example\"", &["domain", "hyphen"]),
         ("domain = 1", &["domain", "a.example"]),
         (
             "[listen]\naddress = \"localhost\"",
@@ -79,7 +80,7 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
         ),
         (
             "[listen]\ntls_key = \"k.pem\"",
-            &["listen.tls_key", "together with"],
+            &["listen.tls_key", "together with listen.tls_certificate"],
         ),
         (
             "[listen]\ntls_certificate = \"gone.pem\"\ntls_key = \"k.pem\"",
@@ -98,8 +99,8 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
             &["identity.server_cert_days", "1 to 3650"],
         ),
         (
-            "[identity]\nsession_cert_days = 181",
-            &["identity.session_cert_days"],
+            "[identity]\nserver_cert_days = 9\nsession_cert_days = 10",
+            &["identity.session_cert_days", "days, 1 to 9"],
         ),
         (
             "[registration]\nmode = \"opne\"",
@@ -111,7 +112,7 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
         ),
         (
             "[key_packages]\nlow_watermark = 101",
-            &["key_packages.low_watermark"],
+            &["key_packages.low_watermark", "0 to 100"],
         ),
         (
             "[federation]\nenabled = 1",
@@ -157,6 +158,16 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
         !place.data().exists(),
         "a refused start left something behind"
     );
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_like_what_is_too_much() {
+    let place = Place::new();
+    for given in ["thirty", "", "30\nother = 1"] {
+        let line = place.fails(&["--set", &format!("sessions.token_days={given}")], 2);
+        assert!(line.contains("flag --set: sessions.token_days"), "{line}");
+        assert!(line.contains("a whole number of days, 1 to 3650"), "{line}");
+    }
 }
 
 #[test]

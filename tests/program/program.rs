@@ -39,7 +39,7 @@ pub async fn start_here(data: &Path) -> Result<Node, NodeError> {
         ("listen.address", "127.0.0.1:0"),
         ("key_packages.claims_per_minute", "0"),
     ] {
-        sources.add_flag("test", key, value).unwrap();
+        sources.add_flag("test", key, value);
     }
     let config = Config::from_sources(&sources).unwrap();
     Node::start(&config, Arc::new(SystemClock)).await

@@ -69,7 +69,7 @@ impl TestNode {
         ];
         let later = settings.iter().map(|(key, value)| (&**key, &**value));
         for (key, value) in given.into_iter().chain(later) {
-            sources.add_flag("test", key, value).unwrap();
+            sources.add_flag("test", key, value);
         }
         let config = Config::from_sources(&sources).unwrap();
         let node = Node::start(&config, Arc::clone(&clock)).await?;
