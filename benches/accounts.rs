@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use actix::Addr;
 use antiphon_actors::accounts::{
-    Accounts, AddUser, Authenticate, CheckChallenge, FindUserId, MakeChallenge, OpenSession,
-    Opened, Password, RegistrationMode, Settings, SignIn, UserReader, new_user,
+    Accounts, AddUser, Authenticate, CheckChallenge, FindUserId, MakeChallenge, NewPassword,
+    OpenSession, Opened, Password, RegistrationMode, Settings, SignIn, UserReader, new_user,
 };
 use antiphon_actors::clock::ManualClock;
 use antiphon_actors::storage::WriteSet;
@@ -62,7 +62,7 @@ impl Alice {
         let accounts = start_elsewhere(asker.block_on(accounts).unwrap());
         let add = AddUser {
             local_name: LocalName::parse("alice").unwrap(),
-            password: Password::new(PASSWORD.to_owned()),
+            password: NewPassword::new(PASSWORD.to_owned()).unwrap(),
             is_administrator: false,
         };
         asker.block_on(accounts.send(add)).unwrap().unwrap();

@@ -30,7 +30,7 @@ use support::issuer::{Issuer, csr};
 use support::owners::Log;
 use support::random::Random;
 
-const DAY: u64 = 86_400;
+const DAY: u64 = Timestamp::DAY;
 
 /// How many certificates are on their way to the disk at once while a log is filled.
 const FILLING: usize = 1_000;

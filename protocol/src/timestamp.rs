@@ -12,6 +12,9 @@ pub struct Timestamp(u64);
 pub struct TimestampError;
 
 impl Timestamp {
+    /// A day, in seconds.
+    pub const DAY: u64 = 24 * 60 * 60;
+
     /// The timestamp of this many seconds since 1970-01-01T00:00:00Z.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds)

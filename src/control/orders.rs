@@ -2,8 +2,8 @@
 
 use actix::MailboxError;
 use antiphon_actors::accounts::{
-    AccountsError, AddUser, CreateInvite, EndSessionOf, FindUser, ListInvites, ListUsers, Password,
-    RevokeInvite, SetAdministrator, SetPassword, UserSummary,
+    AccountsError, AddUser, CreateInvite, EndSessionOf, FindUser, ListInvites, ListUsers,
+    NewPassword, PasswordLength, RevokeInvite, SetAdministrator, SetPassword, UserSummary,
 };
 use antiphon_actors::cert_registry::{
     ListSessions, RegistryError, ServerCertLife, ServerCerts, SessionLife,
@@ -24,8 +24,8 @@ use crate::http::Doors;
 /// Why an order was refused, in words for the operator.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OrderError {
-    #[error("the password must have 8 to 1024 bytes")]
-    PasswordLength,
+    #[error("{0}")]
+    Password(#[from] PasswordLength),
     #[error("{0}")]
     Name(#[from] FidError),
     #[error("{0}")]
@@ -74,7 +74,7 @@ pub(super) async fn carry_out(
         } => {
             let order = AddUser {
                 local_name: LocalName::parse(&name)?,
-                password: acceptable(password)?,
+                password: NewPassword::new(password)?,
                 is_administrator,
             };
             json(user(&accounts.send(order).await??))
@@ -99,7 +99,7 @@ pub(super) async fn carry_out(
         } => {
             let order = SetPassword {
                 user: find(&who, doors).await?,
-                password: acceptable(password)?,
+                password: NewPassword::new(password)?,
             };
             json(user(&accounts.send(order).await??))
         }
@@ -152,15 +152,6 @@ pub(super) async fn carry_out(
 
 fn json(value: impl Serialize) -> Result<Value, OrderError> {
     Ok(serde_json::to_value(value)?)
-}
-
-fn acceptable(password: String) -> Result<Password, OrderError> {
-    let password = Password::new(password);
-    if password.is_acceptable() {
-        Ok(password)
-    } else {
-        Err(OrderError::PasswordLength)
-    }
 }
 
 /// A user as an operator names one: by local name, federation ID or Snowflake. A local name may

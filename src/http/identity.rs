@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse, Responder};
-use antiphon_actors::accounts::{Password, Register};
+use antiphon_actors::accounts::{NewPassword, Register};
 use antiphon_protocol::{LocalName, Token};
 use serde::{Deserialize, Serialize};
 
@@ -47,11 +47,8 @@ pub(super) async fn register(
     let wish: Request = body::parse_object(&body)?;
     let local_name = LocalName::parse(&wish.username)
         .map_err(|error| ApiError::BadRequest(format!("The username is refused: {error}.")))?;
-    let password = wish.password.map(Password::new);
-    let password = password.filter(Password::is_acceptable).ok_or_else(|| {
-        let message = "A password of 8 to 1024 bytes is needed.".to_owned();
-        ApiError::BadRequest(message)
-    })?;
+    let password = NewPassword::new(wish.password.unwrap_or_default())
+        .map_err(|error| ApiError::BadRequest(format!("The password is refused: {error}.")))?;
     let invite = wish.auth_payload.and_then(|Object(auth)| auth.invite);
     let user = doors
         .accounts

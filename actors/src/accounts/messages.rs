@@ -1,20 +1,13 @@
 //! What the Accounts can be asked.
 
-use std::fmt;
-
 use actix::Message;
 use antiphon_protocol::{
     ActorCert, Challenge, Fid, LocalName, SessionId, Snowflake, Timestamp, Token, TokenHash,
     UserId, VerifiedCsr,
 };
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::AccountsError;
+use super::{AccountsError, NewPassword, Password};
 use crate::cert_registry::SessionRef;
-
-/// A password. It is zeroized when dropped, and never printed.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Password(String);
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +67,7 @@ pub struct Register {
     /// The wished-for name.
     pub local_name: LocalName,
     /// The password.
-    pub password: Password,
+    pub password: NewPassword,
     /// The invite, if there is one.
     pub invite: Option<Token>,
 }
@@ -86,7 +79,7 @@ pub struct AddUser {
     /// The name.
     pub local_name: LocalName,
     /// The password.
-    pub password: Password,
+    pub password: NewPassword,
     /// Whether the user may administrate the node.
     pub is_administrator: bool,
 }
@@ -210,7 +203,7 @@ pub struct SetPassword {
     /// Who.
     pub user: UserId,
     /// The new password.
-    pub password: Password,
+    pub password: NewPassword,
 }
 
 /// Makes an invite, good for one registration.
@@ -229,29 +222,4 @@ pub struct ListInvites;
 pub struct RevokeInvite {
     /// Which, as in the list.
     pub id: String,
-}
-
-impl Password {
-    /// The shortest and the longest password that can be set, in bytes.
-    pub const LENGTH: std::ops::RangeInclusive<usize> = 8..=1024;
-
-    /// A password as somebody gave it.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// Whether its length is one that can be set.
-    pub fn is_acceptable(&self) -> bool {
-        Self::LENGTH.contains(&self.0.len())
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
 }

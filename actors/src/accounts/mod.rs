@@ -27,10 +27,10 @@ pub use error::{AccountsError, ChallengeFailure};
 pub use messages::{
     AddUser, Authenticate, Caller, CheckChallenge, CreateInvite, EndNamedSession, EndOwnSession,
     EndSessionOf, FindUser, FindUserId, InviteCode, InviteSummary, ListInvites, ListUsers,
-    MakeChallenge, OpenSession, Opened, Password, Register, RevokeInvite, SetAdministrator,
-    SetPassword, SignIn, SignedIn, UserSummary,
+    MakeChallenge, OpenSession, Opened, Register, RevokeInvite, SetAdministrator, SetPassword,
+    SignIn, SignedIn, UserSummary,
 };
-
+pub use passwords::{NewPassword, Password, PasswordLength};
 pub use reader::UserReader;
 
 use crate::cert_registry::{CertReader, CertRegistry, SessionRef};
@@ -65,8 +65,6 @@ pub struct Settings {
     /// How long a token is good, in days.
     pub token_days: u64,
 }
-
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// How long memory for password hashes is kept after the last one, at least.
 const MEMORY_KEPT: Duration = Duration::from_secs(2);
@@ -122,7 +120,7 @@ impl Accounts {
 
     /// The first second in which a token made now is no longer good.
     fn token_expiry(&self) -> Timestamp {
-        let seconds = self.settings.token_days * SECONDS_A_DAY;
+        let seconds = self.settings.token_days * Timestamp::DAY;
         self.clock.now().plus_secs(seconds)
     }
 }

@@ -1,5 +1,6 @@
 //! Argon2id (RFC 9106), off the actors' threads.
 
+mod given;
 #[cfg(test)]
 mod tests;
 
@@ -9,8 +10,10 @@ use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString
 use argon2::{Argon2, Block, Params};
 use rand_core::OsRng;
 
-use super::{AccountsError, Password};
+use super::AccountsError;
 use crate::workers::Workers;
+
+pub use given::{NewPassword, Password, PasswordLength};
 
 /// How many may wait for their turn. At 20 to 30 ms each this is a wait of some seconds, after which a
 /// client would rather be told to come back.
@@ -74,8 +77,7 @@ type Error = argon2::password_hash::Error;
 impl Hasher {
     pub(super) fn new() -> Result<Self, AccountsError> {
         // In memory of its own, so that a node to which nobody comes has none.
-        let decoy = Password::new("nobody has this one".to_owned());
-        let decoy = hash(&Memory::default(), &decoy).map_err(hashing)?;
+        let decoy = hash(&Memory::default(), b"nobody has this one").map_err(hashing)?;
         Ok(Self {
             workers: Workers::on_half_of_the_cores(QUEUE),
             decoy: decoy.into(),
@@ -89,9 +91,9 @@ impl Hasher {
     }
 
     /// Hashes a password to be kept, as a PHC string.
-    pub(super) async fn hash(self, password: Password) -> Result<String, AccountsError> {
+    pub(super) async fn hash(self, password: NewPassword) -> Result<String, AccountsError> {
         let memory = self.memory.clone();
-        let hashed = self.workers.run(move || hash(&memory, &password));
+        let hashed = self.workers.run(move || hash(&memory, password.as_bytes()));
         hashed.await?.map_err(hashing)
     }
 
@@ -112,7 +114,7 @@ impl Hasher {
     }
 }
 
-fn hash(memory: &Memory, password: &Password) -> Result<String, Error> {
+fn hash(memory: &Memory, password: &[u8]) -> Result<String, Error> {
     let salt = SaltString::generate(&mut OsRng);
     let argon2 = Argon2::default();
     let phc = PasswordHash {
@@ -120,7 +122,7 @@ fn hash(memory: &Memory, password: &Password) -> Result<String, Error> {
         version: Some(argon2::Version::default().into()),
         params: ParamsString::try_from(argon2.params())?,
         salt: Some(salt.as_salt()),
-        hash: Some(memory.hash(&argon2, password.as_bytes(), salt.as_salt())?),
+        hash: Some(memory.hash(&argon2, password, salt.as_salt())?),
     };
     Ok(phc.to_string())
 }

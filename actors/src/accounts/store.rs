@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountsError, Caller, UserSummary};
 use crate::cert_registry::SessionRef;
-use crate::storage::{Record, RecordError, Space, Storage, StorageError, WriteSet};
+use crate::storage::{Record, RecordError, Space, Storage, StorageError, WriteSet, numbers};
 
 /// The accounts' part of the store.
 #[derive(Debug, Clone)]
@@ -107,13 +107,17 @@ impl Store {
     /// The user that the node came to know last.
     pub(super) fn newest_user(&self) -> Result<Option<Snowflake>, StorageError> {
         let newest = self.storage.scan::<User>(Space::Users, &[]).next_back();
-        Ok(newest.transpose()?.map(|(key, _)| id_in(&key)))
+        let newest = newest.transpose()?;
+        newest.map(|(key, _)| id_in(&key)).transpose()
     }
 
     pub(super) fn users(&self) -> Result<Vec<(Snowflake, User)>, StorageError> {
         let users = self.storage.scan::<User>(Space::Users, &[]);
         users
-            .map(|user| user.map(|(key, user)| (id_in(&key), user)))
+            .map(|found| {
+                let (key, user) = found?;
+                Ok((id_in(&key)?, user))
+            })
             .collect()
     }
 
@@ -272,7 +276,8 @@ fn key(id: Snowflake) -> [u8; 8] {
     id.as_u64().to_be_bytes()
 }
 
-pub(super) fn id_in(key: &[u8]) -> Snowflake {
-    let id = key.try_into().map_or(0, u64::from_be_bytes);
-    Snowflake::from_u64(id)
+/// The user whose record is stored under `key`.
+pub(super) fn id_in(key: &[u8]) -> Result<Snowflake, StorageError> {
+    let [id] = numbers(Space::Users, key)?;
+    Ok(Snowflake::from_u64(id))
 }

@@ -5,7 +5,7 @@ use antiphon_protocol::{Fid, LocalName, TokenHash, UserId};
 
 use super::store::{Store, User};
 use super::{
-    Accounts, AccountsError, AddUser, Answer, FindUser, ListUsers, Password, Register,
+    Accounts, AccountsError, AddUser, Answer, FindUser, ListUsers, NewPassword, Register,
     RegistrationMode, SetAdministrator, SetPassword, UserSummary, refuse,
 };
 use crate::storage::WriteSet;
@@ -46,7 +46,7 @@ impl Accounts {
     fn create(
         &mut self,
         local_name: LocalName,
-        password: Password,
+        password: NewPassword,
         is_administrator: bool,
         invite: Option<TokenHash>,
     ) -> Answer<UserSummary> {

@@ -36,23 +36,24 @@ impl Verifier {
         report.each(storage, Space::Users, |report, key, user: User| {
             users += 1;
             report.count("users");
+            let Some(user_id) = report.read(id_in(key)) else {
+                return;
+            };
             let is_local = match Fid::parse(&user.fid) {
                 Ok(fid) => fid.domain() == domain,
-                Err(error) => return report.finding(format!("user {}: {error}", id_in(key))),
+                Err(error) => return report.finding(format!("user {user_id}: {error}")),
             };
             if is_local != user.password.is_some() {
                 report.finding(format!(
-                    "user {}: {} should {}have a password",
-                    id_in(key),
+                    "user {user_id}: {} should {}have a password",
                     user.fid,
                     if is_local { "" } else { "not " }
                 ));
             }
             let id = storage.get::<Id>(Space::UsersByFid, user.fid.as_bytes());
-            if report.read(id).flatten().map(|Id(id)| id) != Some(id_in(key).as_u64()) {
+            if report.read(id).flatten().map(|Id(id)| id) != Some(user_id.as_u64()) {
                 report.finding(format!(
-                    "user {}: UsersByFid does not have {}",
-                    id_in(key),
+                    "user {user_id}: UsersByFid does not have {}",
                     user.fid
                 ));
             }

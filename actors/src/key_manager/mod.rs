@@ -42,8 +42,6 @@ pub(crate) use verify::verify;
 use crate::cert_registry::{self, CertRegistry, RegistryError};
 use crate::clock::SharedClock;
 
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
-
 /// What the operator chooses about keys and certificates.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -158,7 +156,7 @@ impl KeyManager {
     fn sign(&mut self, csr: &VerifiedCsr) -> Result<ActorCert, KeyError> {
         let not_before = self.not_before();
         let issuer = &self.current.cert;
-        let not_after = not_before.plus_secs(self.settings.session_cert_days * SECONDS_A_DAY);
+        let not_after = not_before.plus_secs(self.settings.session_cert_days * Timestamp::DAY);
         let validity = Validity {
             not_before,
             not_after: not_after.min(issuer.validity().not_after),
@@ -187,7 +185,7 @@ fn make_identity(
     files.write(&key)?;
     let validity = Validity {
         not_before: now,
-        not_after: now.plus_secs(settings.server_cert_days * SECONDS_A_DAY),
+        not_after: now.plus_secs(settings.server_cert_days * Timestamp::DAY),
     };
     let serial_number = serials.draw().ok_or(KeyError::NoSerialNumber)?;
     let cert = issue::server_cert(&key, &settings.domain, serial_number, validity)?;

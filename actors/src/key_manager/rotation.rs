@@ -12,9 +12,7 @@ use futures_util::stream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{
-    Identity, KeyError, KeyManager, ReplaceServerKey, SECONDS_A_DAY, Waiting, make_identity,
-};
+use super::{Identity, KeyError, KeyManager, ReplaceServerKey, Waiting, make_identity};
 use crate::cert_registry::{AppendServerCert, Logged, RegistryError};
 
 /// How long to wait, in seconds, before a rotation that nobody asked for is tried again.
@@ -128,8 +126,8 @@ impl KeyManager {
     /// Sees to it that the key rotates before its certificate ends: early enough for session
     /// certificates to get their full time, but not before two thirds of its own.
     pub(super) fn schedule_rotation(&mut self, context: &mut Context<Self>) {
-        let server_cert_seconds = self.settings.server_cert_days * SECONDS_A_DAY;
-        let session_cert_seconds = self.settings.session_cert_days * SECONDS_A_DAY;
+        let server_cert_seconds = self.settings.server_cert_days * Timestamp::DAY;
+        let session_cert_seconds = self.settings.session_cert_days * Timestamp::DAY;
         let lead = session_cert_seconds.min(server_cert_seconds / 3);
         let due = self.current.cert.validity().not_after.minus_secs(lead);
         self.rotate_at(due, context);

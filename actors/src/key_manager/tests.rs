@@ -301,7 +301,7 @@ async fn a_clock_set_past_the_end_of_the_certificate_holds_up_nobody() {
     let clock = SilentClock(place.clock.clone());
     let running = place.start_with(Arc::new(clock)).await;
     let signed = running.certify(&mut place).await;
-    place.clock.advance(200 * SECONDS_A_DAY);
+    place.clock.advance(200 * Timestamp::DAY);
     let certifying = [(); 3].map(|()| running.manager.send(place.certify()));
     let mut issuers = Vec::new();
     for certifying in certifying {
