@@ -74,9 +74,16 @@ pub(super) enum ApiError {
     Busy,
     #[error("The server cannot store anything at the moment.")]
     StorageFailed,
+    /// The same of a file of its own. It goes where the database goes, and fails with it.
+    #[error("The server cannot store anything at the moment.")]
+    FileFailed(Fault),
     #[error("The server failed; its log says more under this answer's X-Request-Id.")]
-    Internal,
+    Internal(Fault),
 }
+
+/// What went wrong within the node: for the log, not for the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault(String);
 
 /// The body of every refusal.
 #[derive(Serialize)]
@@ -87,6 +94,19 @@ struct Refusal<'a> {
 }
 
 impl ApiError {
+    /// A fault of the node's own.
+    pub(super) fn internal(error: &dyn std::error::Error) -> Self {
+        Self::Internal(Fault(error.to_string()))
+    }
+
+    /// The fault that the log is told of.
+    pub(super) fn fault(&self) -> Option<&str> {
+        match self {
+            Self::Internal(Fault(fault)) | Self::FileFailed(Fault(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
     fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "P2CORE_NOT_FOUND"),
@@ -118,8 +138,10 @@ impl ApiError {
             Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "P2CORE_RATE_LIMITED"),
             Self::NotLocal => (StatusCode::FORBIDDEN, "P2CORE_NOT_LOCAL"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_BUSY"),
-            Self::StorageFailed => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_STORAGE_FAILED"),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "P2CORE_INTERNAL"),
+            Self::StorageFailed | Self::FileFailed(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_STORAGE_FAILED")
+            }
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "P2CORE_INTERNAL"),
         }
     }
 }
@@ -149,12 +171,6 @@ impl ResponseError for ApiError {
     }
 }
 
-/// A fault of the node's own: said in the log, under the request's ID, and not to the client.
-pub(super) fn internal(error: &dyn std::error::Error) -> ApiError {
-    tracing::error!(%error, "a request failed");
-    ApiError::Internal
-}
-
 impl From<AccountsError> for ApiError {
     fn from(error: AccountsError) -> Self {
         match error {
@@ -182,7 +198,7 @@ impl From<AccountsError> for ApiError {
             // the node's own.
             AccountsError::NoSuchInvite
             | AccountsError::ForeignUser
-            | AccountsError::Hashing(_) => internal(&error),
+            | AccountsError::Hashing(_) => Self::internal(&error),
         }
     }
 }
@@ -194,12 +210,8 @@ impl From<KeyError> for ApiError {
             // It has ended since its token was looked at.
             KeyError::Registry(RegistryError::NoSuchSession) => Self::Unauthorized,
             KeyError::Registry(error) => error.into(),
-            // The key file goes where the database goes, and fails with it.
-            KeyError::File { .. } => {
-                tracing::error!(%error, "a request failed");
-                Self::StorageFailed
-            }
-            KeyError::Issue(_) | KeyError::Encoding(_) => internal(&error),
+            KeyError::File { .. } => Self::FileFailed(Fault(error.to_string())),
+            KeyError::Issue(_) | KeyError::Encoding(_) => Self::internal(&error),
         }
     }
 }
@@ -217,7 +229,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::Storage(error) => error.into(),
             RegistryError::SessionTaken
             | RegistryError::SerialNumberTaken
-            | RegistryError::DamagedEntry(_) => internal(&error),
+            | RegistryError::DamagedEntry(_) => Self::internal(&error),
         }
     }
 }
@@ -257,7 +269,7 @@ impl From<WorkError> for ApiError {
     fn from(error: WorkError) -> Self {
         match error {
             WorkError::Busy | WorkError::Stopped => Self::Busy,
-            WorkError::Panicked(_) => internal(&error),
+            WorkError::Panicked(_) => Self::internal(&error),
         }
     }
 }
@@ -266,7 +278,7 @@ impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::WritesRefused => Self::StorageFailed,
-            StorageError::Unreadable(_) | StorageError::Damaged { .. } => internal(&error),
+            StorageError::Unreadable(_) | StorageError::Damaged { .. } => Self::internal(&error),
         }
     }
 }

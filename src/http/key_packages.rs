@@ -198,7 +198,7 @@ fn check_all(
     purpose: KeyPackageUse,
     now: Timestamp,
 ) -> Result<Vec<KeyPackage>, ApiError> {
-    let cert = ActorCert::from_der(cert).map_err(|error| super::error::internal(&error))?;
+    let cert = ActorCert::from_der(cert).map_err(|error| ApiError::internal(&error))?;
     let packages = texts.iter().enumerate().map(|(index, text)| {
         base64::decode(text)
             .map_err(|_| KeyPackageError::NotBase64)
