@@ -166,6 +166,61 @@ async fn what_is_not_derived_is_found_wrong_and_not_hidden() {
     assert_eq!(findings(&place), [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_no_record_has_is_found_wrong() {
+    let place = filled().await;
+    for space in [
+        Space::LogEntries,
+        Space::SessionCertIndex,
+        Space::Sessions,
+        Space::Users,
+        Space::OneTimePackages,
+    ] {
+        let undo = keep(&place);
+        let storage = Storage::open(&place.data(), 8).unwrap();
+        let (key, bytes) = records(&storage, space).swap_remove(0);
+        let mut writes = WriteSet::new();
+        writes.put_bytes(space, &key[..key.len() - 1], bytes);
+        storage.commit(writes).await.unwrap();
+        storage.close().unwrap();
+        let found = findings(&place).join("\n");
+        assert!(
+            found.contains("its key is not one of a record"),
+            "{space:?}: {found}"
+        );
+        undo();
+    }
+}
+
+/// What is wrong is said to the operator, under the request's ID, and not to the client.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lookup_that_meets_a_damaged_record_is_a_fault_in_the_log() {
+    let place = filled().await;
+    let text = format!("{CONFIG}[log]\nformat = \"json\"\n");
+    std::fs::write(place.path("config.toml"), text).unwrap();
+    let flip: Edit<'_> = &|bytes| bytes[0] ^= 0x80;
+    change(&place, Space::SessionCertIndex, 0, Some(flip)).await;
+    let program = place.start();
+    let answer = program.api.get("/key/user/alice@a.example").await;
+    assert_eq!(answer.status(), 500);
+    let id = answer.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let said: serde_json::Value = answer.json().await.unwrap();
+    let fault = "its version is 1";
+    assert!(!said.to_string().contains(fault), "{said}");
+    let log = std::fs::read_to_string(place.path("log")).unwrap();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of_request = lines.iter().find(|line| line["span"]["id"] == id.as_str());
+    let line = of_request.unwrap_or_else(|| panic!("{log}"));
+    assert_eq!(line["level"], "ERROR");
+    assert!(line["error"].as_str().unwrap().contains(fault), "{line}");
+}
+
 /// The same bytes can be packed in more than one way, so a changed byte may change nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_the_log_says_can_be_changed_unnoticed() {

@@ -5,8 +5,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Event;
-use super::store::{Entry, canonical, number_at};
-use crate::storage::{Record as _, Space, Storage, StorageError};
+use super::store::{Entry, canonical};
+use crate::storage::{Record as _, Space, Storage, StorageError, numbers};
 use crate::verify::hex;
 
 /// An entry of the log.
@@ -54,7 +54,7 @@ pub fn export<E: From<StorageError>>(
     };
     for found in storage.scan_bytes(Space::LogEntries, &[]) {
         let (number, bytes) = found?;
-        let number = number_at(&number, 0);
+        let [number] = numbers(Space::LogEntries, &number)?;
         if number > until {
             break;
         }

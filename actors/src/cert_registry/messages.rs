@@ -7,7 +7,7 @@ use antiphon_protocol::{ActorCert, Domain, ServerCert, SessionId, Snowflake, Tim
 use serde::{Deserialize, Serialize};
 
 use super::RegistryError;
-use crate::storage::{StorageError, WriteSet};
+use crate::storage::{self, Space, StorageError, WriteSet};
 
 /// One session, from its beginning to its end. A session ID may be used again once its session has
 /// ended; the two are different sessions.
@@ -28,11 +28,16 @@ impl SessionRef {
         }
     }
 
+    /// Whose records are stored under `key` in `space`.
+    pub(crate) fn of_key(space: Space, key: &[u8]) -> Result<Self, StorageError> {
+        let [user, session] = storage::numbers(space, key)?;
+        Ok(Self::from_numbers(user, session))
+    }
+
     /// What its records are stored under: they stand beside those of the user's other sessions, in
     /// the order in which these were first seen.
     pub(crate) fn key(self) -> Vec<u8> {
-        let (user, session) = (self.user.as_u64(), self.session.as_u64());
-        [user.to_be_bytes(), session.to_be_bytes()].concat()
+        storage::key(&[self.user.as_u64(), self.session.as_u64()])
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is derived from the log, made anew.
 
 use super::new_event::Facts;
-use super::store::{self, Entry, Store, number_at};
-use crate::storage::{Record as _, Space, Storage, StorageError, WriteSet};
+use super::store::{self, Entry, Store};
+use crate::storage::{Record as _, Space, Storage, StorageError, WriteSet, numbers};
 
 /// How many changes are made at once while indexes are rebuilt.
 const AT_ONCE: usize = 1024;
@@ -20,7 +20,8 @@ const INDEXES: [Space; 5] = [
 pub(crate) fn check_entries(storage: &Storage) -> Result<(), StorageError> {
     for found in storage.scan::<Entry>(Space::LogEntries, &[]) {
         let (number, entry) = found?;
-        Facts::read(number_at(&number, 0), &entry)
+        let [sequence] = numbers(Space::LogEntries, &number)?;
+        Facts::read(sequence, &entry)
             .map_err(|error| StorageError::Unreadable(error.to_string()))?;
     }
     Ok(())
@@ -35,7 +36,7 @@ pub(crate) async fn rebuild_indexes(storage: &Storage) -> Result<(), StorageErro
     let mut since_sync = 0;
     for found in storage.scan_bytes(Space::LogEntries, &[]) {
         let (number, stored) = found?;
-        let sequence = number_at(&number, 0);
+        let [sequence] = numbers(Space::LogEntries, &number)?;
         let entry = Entry::from_bytes(&stored).map_err(|error| StorageError::Damaged {
             space: Space::LogEntries,
             error,

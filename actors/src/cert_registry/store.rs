@@ -26,13 +26,11 @@ use sha2::{Digest, Sha256};
 pub(super) use self::index::{ByTime, index_by_serial_number, index_by_time};
 use self::packed::pack;
 pub(super) use self::packed::{DICTIONARY, canonical, compress, decompress};
-pub(super) use self::records::{
-    Change, End, Entry, Number, SessionRecord, key, live_key, number_at,
-};
+pub(super) use self::records::{Change, End, Entry, Number, SessionRecord, live_key};
 pub(super) use self::runs::{Run, Step};
 use super::new_event::NewEvent;
 use super::{RegistryError, SessionRef};
-use crate::storage::{Space, Storage, StorageError, WriteSet};
+use crate::storage::{Space, Storage, StorageError, WriteSet, key, numbers};
 
 /// The registry's part of the store.
 #[derive(Debug, Clone)]
@@ -67,15 +65,16 @@ impl Store {
             .storage
             .scan::<Entry>(Space::LogEntries, &[])
             .next_back();
-        let Some((key, entry)) = newest.transpose()? else {
+        let Some((number, entry)) = newest.transpose()? else {
             return Ok(Head {
                 sequence: 0,
                 at: Timestamp::from_secs(0),
                 hash: [0; 32],
             });
         };
+        let [sequence] = numbers(Space::LogEntries, &number)?;
         Ok(Head {
-            sequence: number_at(&key, 0),
+            sequence,
             at: Timestamp::from_secs(entry.at),
             hash: Sha256::digest(entry.to_canonical()?).into(),
         })

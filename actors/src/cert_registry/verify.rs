@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::Event;
 use super::new_event::Facts;
-use super::store::{self, ByTime, Entry, SessionRecord, Step, Store, key, number_at};
+use super::store::{self, ByTime, Entry, SessionRecord, Step, Store};
 use crate::accounts::Verifier;
-use crate::storage::{Record as _, Space, Storage};
+use crate::storage::{Record as _, Space, Storage, key, numbers};
 use crate::verify::{Report, hex};
 use sessions::check_sessions;
 
@@ -63,9 +63,11 @@ impl Log<'_> {
             let Some((stored_at, bytes)) = report.read(found) else {
                 break;
             };
+            let Some([number]) = report.read(numbers(Space::LogEntries, &stored_at)) else {
+                continue;
+            };
             sequence += 1;
-            let number = number_at(&stored_at, 0);
-            if stored_at.len() != 8 || number != sequence {
+            if number != sequence {
                 report.finding(format!("log: entry {sequence} is missing"));
                 sequence = number;
             }

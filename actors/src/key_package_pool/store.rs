@@ -7,7 +7,7 @@ mod records;
 
 use std::future::Future;
 
-use antiphon_protocol::{CipherSuite, Snowflake, Timestamp};
+use antiphon_protocol::{CipherSuite, Timestamp};
 
 use super::Stock;
 use super::pools::{Left, Pools};
@@ -16,7 +16,6 @@ use crate::storage::{Space, Storage, StorageError, WriteSet};
 
 pub(super) use claims::Claimed;
 pub(super) use records::{Package, Place, Rack};
-use records::{one_time_key, suite_key};
 
 /// The pool's part of the store.
 #[derive(Debug)]
@@ -66,11 +65,7 @@ impl Store {
         let Some(place) = self.storage.get::<Place>(Space::InitKeys, init_key)? else {
             return Ok(Seen::Never);
         };
-        let space = match place.number {
-            Some(_) => Space::OneTimePackages,
-            None => Space::LastResortPackages,
-        };
-        let package = self.storage.get::<Package>(space, &place.key())?;
+        let package = self.storage.get::<Package>(place.space(), &place.key())?;
         Ok(package.map_or(Seen::Gone, |package| Seen::Here(package.bytes)))
     }
 
@@ -134,10 +129,8 @@ impl Store {
                 continue;
             }
             let mut available = 0;
-            for found in self
-                .storage
-                .scan::<Package>(Space::OneTimePackages, &suite_key(session, suite))
-            {
+            let pool = Place::new(session, suite, None).key();
+            for found in self.storage.scan::<Package>(Space::OneTimePackages, &pool) {
                 available += u64::from(is_in_force && found?.1.is_valid(now));
             }
             stock.one_time.insert(suite, available);
@@ -161,7 +154,7 @@ impl Store {
         let mut oldest: Option<(u64, Vec<u8>, Taken)> = None;
         for suite in suites {
             let [from, to] = [pools.front(session, *suite), u64::MAX]
-                .map(|number| one_time_key(session, *suite, number));
+                .map(|number| Place::new(session, *suite, Some(number)).key());
             // Of those that stay for now, because they are not valid yet.
             let mut first = None;
             for found in self
@@ -169,7 +162,10 @@ impl Store {
                 .range::<Package>(Space::OneTimePackages, &from, &to)
             {
                 let (key, package) = found?;
-                let number = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
+                // One-time packages have one.
+                let Some(number) = Place::of_key(Space::OneTimePackages, &key)?.number else {
+                    continue;
+                };
                 if package.has_expired(now) {
                     writes.remove(Space::OneTimePackages, &key);
                 } else if !package.is_valid(now) {
@@ -201,10 +197,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, StorageError> {
         for suite in suites {
-            let key = suite_key(session, *suite);
-            let package = self
-                .storage
-                .get::<Package>(Space::LastResortPackages, &key)?;
+            let place = Place::new(session, *suite, None);
+            let package = self.storage.get::<Package>(place.space(), &place.key())?;
             if let Some(package) = package.filter(|package| package.is_valid(now)) {
                 return Ok(Some(package.bytes));
             }
@@ -220,15 +214,8 @@ impl Store {
     ) -> Result<Vec<SessionRef>, StorageError> {
         let from = after.map_or_else(Vec::new, |session| [&session.key()[..], &[0]].concat());
         let racks = self.storage.range::<Rack>(Space::Racks, &from, &[0xff; 17]);
-        let sessions = racks.take(at_once).map(|found| {
-            let (key, _) = found?;
-            let user = key.first_chunk().copied().map_or(0, u64::from_be_bytes);
-            let session = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
-            Ok(SessionRef {
-                user: Snowflake::from_u64(user),
-                session: Snowflake::from_u64(session),
-            })
-        });
+        let sessions = racks.take(at_once);
+        let sessions = sessions.map(|found| SessionRef::of_key(Space::Racks, &found?.0));
         sessions.collect()
     }
 }

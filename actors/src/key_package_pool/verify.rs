@@ -6,10 +6,6 @@ use super::store::{Claimed, Package, Place, Rack};
 use crate::storage::{Space, Storage};
 use crate::verify::{Report, hex};
 
-/// Where a package stands, by its key: session, suite and, of a one-time package, number.
-const SESSION: usize = 16;
-const SUITE: usize = 18;
-
 /// Looks through the pool.
 pub(crate) fn verify(storage: &Storage, report: &mut Report) {
     report.each(storage, Space::Racks, |_, _, _: Rack| ());
@@ -22,7 +18,10 @@ pub(crate) fn verify(storage: &Storage, report: &mut Report) {
     ] {
         report.each(storage, space, |report, key, package: Package| {
             report.count(name);
-            if let Err(what) = check_package(storage, key, &package, report) {
+            let Some(place) = report.read(Place::of_key(space, key)) else {
+                return;
+            };
+            if let Err(what) = check_package(storage, &place, &package, report) {
                 report.finding(format!("{space:?} {}: {what}", hex(key)));
             }
         });
@@ -44,35 +43,19 @@ pub(crate) fn verify(storage: &Storage, report: &mut Report) {
 /// A package must be known by its `init_key`, or it could be published, and given out, once more.
 fn check_package(
     storage: &Storage,
-    key: &[u8],
+    place: &Place,
     package: &Package,
     report: &mut Report,
 ) -> Result<(), &'static str> {
-    let (session, suite, number) = (
-        key.get(..SESSION),
-        key.get(SESSION..SUITE),
-        key.get(SUITE..),
-    );
-    let (Some(session), Some(suite), Some(number)) = (session, suite, number) else {
-        return Err("it is not the key of a package");
-    };
-    let number = match number {
-        [] => None,
-        number => Some(u64::from_be_bytes(
-            number
-                .try_into()
-                .map_err(|_| "it is not the key of a package")?,
-        )),
-    };
     let init_key = KeyPackage::init_key_hash_of(&package.bytes).ok_or("it is no KeyPackage")?;
-    let place = report.read(storage.get::<Place>(Space::InitKeys, &init_key));
-    let place = place.flatten().ok_or("its init_key is not known")?;
-    if place.key() != key {
+    let known = report.read(storage.get::<Place>(Space::InitKeys, &init_key));
+    let known = known.flatten().ok_or("its init_key is not known")?;
+    if known != *place {
         return Err("its init_key is known for another place");
     }
-    let rack = report.read(storage.get::<Rack>(Space::Racks, session));
-    let rack = rack.flatten().ok_or("its session has no rack")?;
-    if !rack.has(suite) || number.is_some_and(|number| number >= rack.next) {
+    let rack = storage.get::<Rack>(Space::Racks, &place.session().key());
+    let rack = report.read(rack).flatten();
+    if !rack.ok_or("its session has no rack")?.has(place) {
         return Err("its rack does not know it");
     }
     Ok(())

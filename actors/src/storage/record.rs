@@ -95,6 +95,9 @@ pub enum RecordError {
     /// Written by a newer version of this program, or not by this program.
     #[error("its version is {0}, which this program does not know")]
     Version(u8),
+    /// The key is not one that its space has.
+    #[error("its key is not one of a record")]
+    Key,
     /// The fields cannot be read.
     #[error("its fields cannot be read: {0}")]
     Fields(String),

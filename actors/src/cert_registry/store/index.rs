@@ -4,11 +4,11 @@ use antiphon_protocol::{ActorCert, ServerCert};
 
 use super::Store;
 use super::packed::CANONICAL;
-use super::records::{Change, End, Entry, Number, SessionRecord, encode, key, live_key};
+use super::records::{Change, End, Entry, Number, SessionRecord, encode, live_key};
 use super::runs::{Run, Step};
 use crate::cert_registry::new_event::Facts;
 use crate::cert_registry::{Event, RegistryError};
-use crate::storage::{RawRecord, Space, WriteSet};
+use crate::storage::{RawRecord, Space, WriteSet, key};
 
 impl Store {
     /// What the indexes say of an entry.

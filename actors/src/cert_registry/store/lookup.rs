@@ -3,14 +3,14 @@
 use antiphon_protocol::{ActorCert, ServerCert, SessionId, Snowflake, Timestamp};
 
 use super::Store;
-use super::records::{Change, Entry, SessionRecord, key, number_at};
+use super::records::{Change, Entry, SessionRecord};
 use super::runs::{Run, Step};
 use crate::cert_registry::server_timeline::{KEPT, Recent};
 use crate::cert_registry::timelines::Timeline;
 use crate::cert_registry::{
     Event, LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef,
 };
-use crate::storage::{RecordError, Space, StorageError};
+use crate::storage::{RecordError, Space, StorageError, key, numbers};
 
 impl Store {
     /// The server certificate in force at `at`, among the entries up to `newest`.
@@ -55,11 +55,12 @@ impl Store {
         let (from, to) = (key(&[0, 0]), key(&[at.as_secs(), u64::MAX]));
         let index = Space::ServerCertIndex;
         let found = self.storage.range::<Change>(index, &from, &to).rev();
-        let steps = found.map(|found| {
+        let steps = found.map(move |found| {
             let (by_time, change) = found?;
+            let [at, sequence] = numbers(index, &by_time)?;
             Ok(Step {
-                sequence: number_at(&by_time, 1),
-                at: number_at(&by_time, 0),
+                sequence,
+                at,
                 change,
             })
         });
@@ -86,11 +87,9 @@ impl Store {
                 .is_some_and(|end| end.at <= at.as_secs() && end.sequence <= newest);
             if has_begun && !has_ended {
                 let found = self.session_cert_in_force(&by_user, at, newest)?;
+                let session = SessionRef::of_key(Space::Sessions, &by_user)?;
                 certs.extend(found.map(|(sequence, der)| LiveCert {
-                    session: SessionRef {
-                        user,
-                        session: Snowflake::from_u64(number_at(&by_user, 1)),
-                    },
+                    session,
                     sequence,
                     der,
                 }));
@@ -119,11 +118,12 @@ impl Store {
         &self,
         user: Snowflake,
     ) -> Result<Option<Snowflake>, RegistryError> {
-        let of_user = key(&[user.as_u64()]);
-        let sessions = Space::Sessions;
-        let mut sessions = self.storage.scan::<SessionRecord>(sessions, &of_user);
-        let newest = sessions.next_back().transpose()?;
-        Ok(newest.map(|(by_user, _)| Snowflake::from_u64(number_at(&by_user, 1))))
+        let (space, of_user) = (Space::Sessions, key(&[user.as_u64()]));
+        let mut sessions = self.storage.scan::<SessionRecord>(space, &of_user);
+        let Some((by_user, _)) = sessions.next_back().transpose()? else {
+            return Ok(None);
+        };
+        Ok(Some(SessionRef::of_key(space, &by_user)?.session))
     }
 
     /// The timeline of a user, among the entries up to `newest`; none of one that is too long.
@@ -132,9 +132,12 @@ impl Store {
         user: Snowflake,
         newest: u64,
     ) -> Result<Option<Timeline>, RegistryError> {
-        let prefix = key(&[user.as_u64()]);
-        let runs = self.storage.scan_bytes(Space::SessionCertIndex, &prefix);
-        let runs = runs.map(|found| found.map(|(by_time, run)| (number_at(&by_time, 1), run)));
+        let (space, of_user) = (Space::SessionCertIndex, key(&[user.as_u64()]));
+        let runs = self.storage.scan_bytes(space, &of_user).map(|found| {
+            let (by_time, run) = found?;
+            let [_, session, _, _] = numbers(space, &by_time)?;
+            Ok((session, run))
+        });
         Ok(Timeline::gather(newest, runs)?)
     }
 
@@ -158,10 +161,7 @@ impl Store {
             let cert = self.session_cert_in_force(&by_user, now, newest)?;
             let cert = cert.map(|(_, der)| ActorCert::from_der(&der)).transpose();
             lives.push(SessionLife {
-                session: SessionRef {
-                    user,
-                    session: Snowflake::from_u64(number_at(&by_user, 1)),
-                },
+                session: SessionRef::of_key(Space::Sessions, &by_user)?,
                 session_id: SessionId::parse(&session.session_id)
                     .map_err(|error| damaged(error.to_string()))?,
                 since: Timestamp::from_secs(session.since),
@@ -180,7 +180,7 @@ impl Store {
         let mut lives: Vec<ServerCertLife> = Vec::new();
         for found in self.storage.scan::<Change>(Space::ServerCertIndex, &[]) {
             let (by_time, _) = found?;
-            let (since, sequence) = (number_at(&by_time, 0), number_at(&by_time, 1));
+            let [since, sequence] = numbers(Space::ServerCertIndex, &by_time)?;
             if sequence > newest {
                 continue;
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::packed::{self, canonical, pack};
 use crate::cert_registry::Event;
-use crate::storage::{Record, RecordError, Space, StorageError, decode_fields, encode_fields};
+use crate::storage::{Record, RecordError, Space, StorageError, decode_fields, encode_fields, key};
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,19 +100,6 @@ pub(super) fn encode<R: Record>(space: Space, record: &R) -> Result<Vec<u8>, Sto
     bytes.map_err(|error| StorageError::Damaged { space, error })
 }
 
-/// Numbers one after the other, most significant byte first, so that keys sort as numbers do.
-pub(in crate::cert_registry) fn key(numbers: &[u64]) -> Vec<u8> {
-    numbers.iter().flat_map(|n| n.to_be_bytes()).collect()
-}
-
 pub(in crate::cert_registry) fn live_key(user: u64, session_id: &str) -> Vec<u8> {
     [&key(&[user]), session_id.as_bytes()].concat()
-}
-
-/// The number at `position` of a key made by [`key`]; 0 where the key is shorter.
-pub(in crate::cert_registry) fn number_at(key: &[u8], position: usize) -> u64 {
-    let bytes = key.get(position * 8..position * 8 + 8);
-    bytes
-        .and_then(|bytes| bytes.try_into().ok())
-        .map_or(0, u64::from_be_bytes)
 }

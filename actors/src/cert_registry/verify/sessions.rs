@@ -4,11 +4,9 @@ use std::collections::VecDeque;
 
 use antiphon_protocol::ActorCert;
 
-use crate::cert_registry::Event;
-use crate::cert_registry::store::{
-    Change, End, Entry, Number, Run, SessionRecord, Step, key, live_key, number_at,
-};
-use crate::storage::{Space, Storage};
+use crate::cert_registry::store::{Change, End, Entry, Number, Run, SessionRecord, Step, live_key};
+use crate::cert_registry::{Event, SessionRef};
+use crate::storage::{Space, Storage, key, numbers};
 use crate::verify::{Report, hex};
 
 /// Compares the sessions with what the index by time says of each, in one walk through both.
@@ -17,19 +15,24 @@ pub(super) fn check_sessions(storage: &Storage, steps: u64, report: &mut Report)
     let mut found = 0_u64;
     report.each(storage, Space::SessionCertIndex, |report, key, run: Run| {
         found += run.steps().len() as u64;
-        check_run(key, &run, report);
+        let by_time = numbers(Space::SessionCertIndex, key);
+        let Some([user, session, at, sequence]) = report.read(by_time) else {
+            return;
+        };
+        check_run((at, sequence), key, &run, report);
+        let session = SessionRef::from_numbers(user, session);
         for step in run.steps() {
-            derive_session(storage, key, *step, &mut derived, report);
+            derive_session(storage, session, *step, &mut derived, report);
         }
         // All but the last are complete.
         while derived.len() > 1 {
             if let Some((session, record)) = derived.pop_front() {
-                check_session(storage, &session, &record, report);
+                check_session(storage, session, &record, report);
             }
         }
     });
     for (session, record) in derived {
-        check_session(storage, &session, &record, report);
+        check_session(storage, session, &record, report);
     }
     if found != steps {
         report.finding(format!(
@@ -46,11 +49,14 @@ pub(super) fn check_sessions(storage: &Storage, steps: u64, report: &mut Report)
             if first.is_none() {
                 report.finding(format!("session {}: the log does not have it", hex(key)));
             }
+            let Some([user, number]) = report.read(numbers(Space::Sessions, key)) else {
+                return;
+            };
             if session.ended.is_none() {
                 live += 1;
-                let by_id = live_key(number_at(key, 0), &session.session_id);
+                let by_id = live_key(user, &session.session_id);
                 let found = storage.get::<Number>(Space::LiveSessions, &by_id);
-                if report.read(found) != Some(Some(Number(number_at(key, 1)))) {
+                if report.read(found) != Some(Some(Number(number))) {
                     report.finding(format!(
                         "session {}: LiveSessions does not have it",
                         hex(key)
@@ -69,24 +75,19 @@ pub(super) fn check_sessions(storage: &Storage, steps: u64, report: &mut Report)
 }
 
 /// A run stands under its first step, and goes on in order.
-fn check_run(by_time: &[u8], run: &Run, report: &mut Report) {
+fn check_run(stands_under: (u64, u64), key: &[u8], run: &Run, report: &mut Report) {
     let place = |step: &Step| (step.at, step.sequence);
     let first = run.steps().first().map(place);
-    let is_in_place = by_time.len() == size_of::<[u64; 4]>()
-        && first == Some((number_at(by_time, 2), number_at(by_time, 3)));
-    if !is_in_place || !run.steps().is_sorted_by_key(place) {
-        report.finding(format!(
-            "SessionCertIndex {}: it is out of order",
-            hex(by_time)
-        ));
+    if first != Some(stands_under) || !run.steps().is_sorted_by_key(place) {
+        report.finding(format!("SessionCertIndex {}: it is out of order", hex(key)));
     }
 }
 
-type Derived = VecDeque<(Vec<u8>, SessionRecord)>;
+type Derived = VecDeque<(SessionRef, SessionRecord)>;
 
 fn derive_session(
     storage: &Storage,
-    by_time: &[u8],
+    session: SessionRef,
     step: Step,
     derived: &mut Derived,
     report: &mut Report,
@@ -96,7 +97,6 @@ fn derive_session(
         sequence,
         change,
     } = step;
-    let session = key(&[number_at(by_time, 0), number_at(by_time, 1)]);
     let known = derived.back_mut().filter(|(last, _)| *last == session);
     match (known, change) {
         (Some((_, record)), Change::Ended) if record.ended.is_none() => {
@@ -126,14 +126,20 @@ fn derive_session(
     }
 }
 
-fn check_session(storage: &Storage, key: &[u8], derived: &SessionRecord, report: &mut Report) {
-    let found = storage.get::<SessionRecord>(Space::Sessions, key);
+fn check_session(
+    storage: &Storage,
+    session: SessionRef,
+    derived: &SessionRecord,
+    report: &mut Report,
+) {
+    let key = session.key();
+    let found = storage.get::<SessionRecord>(Space::Sessions, &key);
     if let Some(found) = report.read(found)
         && found.as_ref() != Some(derived)
     {
         report.finding(format!(
             "session {}: Sessions does not say what the log says",
-            hex(key)
+            hex(&key)
         ));
     }
 }

@@ -6,7 +6,7 @@ use antiphon_protocol::{CipherSuite, KeyPackage, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::cert_registry::SessionRef;
-use crate::storage::{Record, Space, StorageError, WriteSet};
+use crate::storage::{Record, RecordError, Space, StorageError, WriteSet, numbers};
 
 /// What a session has published, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ impl Record for Package {
     const VERSION: u8 = 1;
 }
 
-/// Where a package with some `init_key` was put when it came.
+/// Where a package is, or was put when it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::key_package_pool) struct Place {
     pub(super) user: u64,
@@ -51,12 +51,61 @@ impl Record for Place {
 }
 
 impl Place {
-    /// The key of the package that was put there.
+    pub(super) fn new(session: SessionRef, suite: CipherSuite, number: Option<u64>) -> Self {
+        Self {
+            user: session.user.as_u64(),
+            session: session.session.as_u64(),
+            suite: suite.number(),
+            number,
+        }
+    }
+
+    /// What a package there is stored under: those of a session stand together, in it those of a
+    /// suite, and these in the order in which they came.
     pub(in crate::key_package_pool) fn key(&self) -> Vec<u8> {
-        let mut key = SessionRef::from_numbers(self.user, self.session).key();
+        let mut key = self.session().key();
         key.extend(self.suite.to_be_bytes());
         key.extend(self.number.map(u64::to_be_bytes).into_iter().flatten());
         key
+    }
+
+    /// The place whose packages are stored under `key` in `space`.
+    pub(in crate::key_package_pool) fn of_key(
+        space: Space,
+        key: &[u8],
+    ) -> Result<Self, StorageError> {
+        let parse = || {
+            let (session, rest) = key.split_first_chunk::<16>()?;
+            let (suite, number) = rest.split_first_chunk()?;
+            let [user, session] = numbers(space, session).ok()?;
+            let place = Self {
+                user,
+                session,
+                suite: u16::from_be_bytes(*suite),
+                number: match number {
+                    [] => None,
+                    number => Some(u64::from_be_bytes(number.try_into().ok()?)),
+                },
+            };
+            (place.space() == space).then_some(place)
+        };
+        parse().ok_or(StorageError::Damaged {
+            space,
+            error: RecordError::Key,
+        })
+    }
+
+    /// Where it stands in the store.
+    pub(super) fn space(&self) -> Space {
+        match self.number {
+            Some(_) => Space::OneTimePackages,
+            None => Space::LastResortPackages,
+        }
+    }
+
+    /// Whose packages are there.
+    pub(in crate::key_package_pool) fn session(&self) -> SessionRef {
+        SessionRef::from_numbers(self.user, self.session)
     }
 }
 
@@ -93,10 +142,10 @@ impl Rack {
         self.suites.contains(&suite.number())
     }
 
-    /// The same of a suite as it stands in keys.
-    pub(in crate::key_package_pool) fn has(&self, suite: &[u8]) -> bool {
-        let suite = suite.try_into().map(u16::from_be_bytes);
-        suite.is_ok_and(|suite| self.suites.contains(&suite))
+    /// Whether a package can have been put there.
+    pub(in crate::key_package_pool) fn has(&self, place: &Place) -> bool {
+        let is_given = |number| number < self.next;
+        self.suites.contains(&place.suite) && place.number.is_none_or(is_given)
     }
 
     /// Puts a one-time package behind all others.
@@ -106,12 +155,9 @@ impl Rack {
         package: &KeyPackage,
         writes: &mut WriteSet,
     ) -> Result<(), StorageError> {
-        let number = self.next;
+        let place = Place::new(session, package.cipher_suite(), Some(self.next));
         self.next += 1;
-        let suite = package.cipher_suite();
-        let key = one_time_key(session, suite, number);
-        writes.put(Space::OneTimePackages, &key, &Package::of(package))?;
-        self.note(session, package, Some(number), writes)
+        self.put_at(&place, package, writes)
     }
 
     /// Makes a package the last resort of its suite.
@@ -121,27 +167,19 @@ impl Rack {
         package: &KeyPackage,
         writes: &mut WriteSet,
     ) -> Result<(), StorageError> {
-        let key = suite_key(session, package.cipher_suite());
-        writes.put(Space::LastResortPackages, &key, &Package::of(package))?;
-        self.note(session, package, None, writes)
+        let place = Place::new(session, package.cipher_suite(), None);
+        self.put_at(&place, package, writes)
     }
 
-    fn note(
+    fn put_at(
         &mut self,
-        session: SessionRef,
+        place: &Place,
         package: &KeyPackage,
-        number: Option<u64>,
         writes: &mut WriteSet,
     ) -> Result<(), StorageError> {
-        let suite = package.cipher_suite().number();
-        self.suites.insert(suite);
-        let place = Place {
-            user: session.user.as_u64(),
-            session: session.session.as_u64(),
-            suite,
-            number,
-        };
-        writes.put(Space::InitKeys, package.init_key_hash(), &place)
+        self.suites.insert(place.suite);
+        writes.put(place.space(), &place.key(), &Package::of(package))?;
+        writes.put(Space::InitKeys, package.init_key_hash(), place)
     }
 
     /// Writes the rack itself.
@@ -152,12 +190,4 @@ impl Rack {
     ) -> Result<(), StorageError> {
         writes.put(Space::Racks, &session.key(), self)
     }
-}
-
-pub(super) fn suite_key(session: SessionRef, suite: CipherSuite) -> Vec<u8> {
-    [&session.key()[..], &suite.number().to_be_bytes()].concat()
-}
-
-pub(super) fn one_time_key(session: SessionRef, suite: CipherSuite, number: u64) -> Vec<u8> {
-    [&suite_key(session, suite)[..], &number.to_be_bytes()].concat()
 }
