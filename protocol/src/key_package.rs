@@ -18,6 +18,10 @@ use crate::{ActorCert, ServerCert, Timestamp, Validity};
 /// The longest lifetime, in seconds: 400 days.
 pub const LONGEST_LIFETIME: u64 = 400 * 24 * 60 * 60;
 
+/// How many bytes a KeyPackage may have, bare. With two certificates for the longest of likely names one has
+/// some 5 KiB; without a limit whoever publishes would choose how much everybody who claims gets.
+const LONGEST: usize = 6 * 1024;
+
 /// How an `MLSMessage` that carries a KeyPackage begins (RFC 9420 §6): version 1, wire format 5.
 const MLS_MESSAGE: [u8; 4] = [0, 1, 0, 5];
 
@@ -56,6 +60,9 @@ pub enum KeyPackageError {
     /// Not Base64 as it is sent.
     #[error("not Base64 in the standard alphabet, padded and without line breaks")]
     NotBase64,
+    /// Longer than any that is taken.
+    #[error("it has more than {LONGEST} bytes")]
+    TooLong,
     /// Not a KeyPackage, or more than that.
     #[error("not a KeyPackage in TLS presentation, bare or in an MLSMessage")]
     NotAKeyPackage,
@@ -155,6 +162,9 @@ impl KeyPackage {
         now: Timestamp,
     ) -> Result<Self, KeyPackageError> {
         let bare = bytes.strip_prefix(&MLS_MESSAGE).unwrap_or(bytes);
+        if bare.len() > LONGEST {
+            return Err(KeyPackageError::TooLong);
+        }
         let unverified = KeyPackageIn::tls_deserialize_exact(bare)
             .map_err(|_| KeyPackageError::NotAKeyPackage)?;
         // Version and suite come first (RFC 9420 §10); a suite that openmls cannot verify would

@@ -62,6 +62,25 @@ async fn a_grease_extension_is_taken_where_it_is_listed() {
     assert_eq!(taken.status(), 201);
 }
 
+/// Everybody who claims would get it, and it would be kept for ever.
+#[actix_web::test]
+async fn a_package_is_no_longer_than_it_need_be() {
+    const PRIVATE: u16 = 0xf123;
+    let scene = Scene::start(ClientKey::p256()).await;
+    let with = |padding: usize| {
+        let mut package = scene.draft(2);
+        package.extension_types.push(PRIVATE);
+        package.leaf_extensions.push((PRIVATE, vec![7; padding]));
+        package.sign(&scene.key)
+    };
+    let padding = 6 * 1024 - with(4096).len() + 4096 - 8;
+    let (longest, longer) = (with(padding), with(padding + 24));
+    assert!(longest.len() <= 6 * 1024 && longer.len() > 6 * 1024);
+    scene.refused(&longer, "more than 6144 bytes").await;
+    let taken = scene.node.api.publish(&scene.alice, &[longest]).await;
+    assert_eq!(taken.status(), 201);
+}
+
 #[actix_web::test]
 async fn a_package_that_breaks_one_rule_is_refused() {
     let scene = Scene::start(ClientKey::p256()).await;

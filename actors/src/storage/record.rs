@@ -3,16 +3,20 @@
 use bincode::config::{Config, Configuration, Fixint, Limit, LittleEndian, Varint};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// More than any record takes. Without a limit a damaged length would ask for memory that there is
-/// not.
-const LONGEST: usize = 1024 * 1024;
+/// More than any record takes, in bytes. sled would put a page of many large ones into a file of its own, which
+/// nobody fsyncs, and what it writes for each change has a limit, too (`applier.rs`).
+const LONGEST: usize = 8 * 1024;
+
+/// What is read: versions before that limit wrote more. Without any, a damaged length would ask for memory
+/// that there is not.
+const LONGEST_READ: usize = 1024 * 1024;
 
 /// The usual encoding of fields: little-endian, fixed-size integers.
-const BINCODE: Configuration<LittleEndian, Fixint, Limit<LONGEST>> =
+const BINCODE: Configuration<LittleEndian, Fixint, Limit<LONGEST_READ>> =
     bincode::config::legacy().with_limit();
 
 /// The encoding for many small numbers: one below 251 takes a byte, one below 65,536 three, and so on.
-const SHORT: Configuration<LittleEndian, Varint, Limit<LONGEST>> =
+const SHORT: Configuration<LittleEndian, Varint, Limit<LONGEST_READ>> =
     bincode::config::standard().with_limit();
 
 /// A kind of value in the store. A change of its fields is a new version, and [`Record::upgrade`]
@@ -36,6 +40,9 @@ pub trait Record: Serialize + DeserializeOwned {
             encode(self, &mut bytes, SHORT)?;
         } else {
             encode_fields(self, &mut bytes)?;
+        }
+        if bytes.len() > LONGEST {
+            return Err(RecordError::TooLong(bytes.len()));
         }
         Ok(bytes)
     }
@@ -98,6 +105,9 @@ pub enum RecordError {
     /// The key is not one that its space has.
     #[error("its key is not one of a record")]
     Key,
+    /// It has more bytes than a record may have.
+    #[error("it has {0} bytes, more than a record may have")]
+    TooLong(usize),
     /// The fields cannot be read.
     #[error("its fields cannot be read: {0}")]
     Fields(String),

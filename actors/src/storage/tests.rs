@@ -14,7 +14,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::{Record, Space, Storage, WriteSet};
+use super::{Record, RecordError, Space, Storage, WriteSet};
 use crate::tests::Random;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,17 @@ fn put(key: &[u8], text: &Text) -> WriteSet {
 
 fn key(number: u64) -> [u8; 8] {
     number.to_be_bytes()
+}
+
+/// sled puts large ones where nobody makes them durable.
+#[test]
+fn a_record_has_a_limit() {
+    let longest = Text("x".repeat(8 * 1024 - 9));
+    assert_eq!(longest.to_bytes().unwrap().len(), 8 * 1024);
+    let longer = Text("x".repeat(8 * 1024 - 8));
+    assert_eq!(longer.to_bytes(), Err(RecordError::TooLong(8 * 1024 + 1)));
+    let read = Text::from_bytes(&longest.to_bytes().unwrap());
+    assert_eq!(read, Ok(longest));
 }
 
 /// Everything in the store, or why it cannot be read.
