@@ -14,7 +14,7 @@ use antiphon_protocol::Domain;
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
-use super::disk::{Disk, Journal, interposer};
+use super::disk::{Disk, Journal, instants, interposer};
 use super::ledger::Ledger;
 use super::program::{Place, Program, start_here};
 use super::workload::{self, People};
@@ -89,14 +89,6 @@ async fn watched_run(disk: &[(&str, &Path)], place: Place, enough: Option<usize>
         ledger,
         people,
     }
-}
-
-/// Instants between two numbers of steps, in order.
-fn instants(cuts: usize, from: usize, to: usize, random: &mut Random) -> Vec<usize> {
-    let mut any = || from + usize::try_from(random.below((to - from) as u64)).unwrap() + 1;
-    let mut instants: Vec<_> = (0..cuts).map(|_| any()).collect();
-    instants.sort_unstable();
-    instants
 }
 
 /// Where the power is cut.

@@ -3,7 +3,7 @@
 //! The copy is made beside the database (`db.new`), compared with it, and put in its place with two
 //! renames. [`settle`], at every open, completes or undoes what an interruption left.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -76,6 +76,8 @@ fn copy(database: &Database, old: &Path, new: &Path, cache_mib: u64) -> Result<u
     remove(new).map_err(at)?;
     let copied = shielded(|| {
         let copy = open_when_closed(new, cache_mib)?;
+        // Open from before the first write on, it is told of every one that fails.
+        let log_file = File::open(new.join("db"))?;
         let digest = copy_records(&database.db, &copy)?;
         let counter = copy.open_tree("mark")?;
         for key in [NAME, COMMITS] {
@@ -84,6 +86,7 @@ fn copy(database: &Database, old: &Path, new: &Path, cache_mib: u64) -> Result<u
             }
         }
         copy.flush()?;
+        log_file.sync_data()?;
         Ok(digest)
     });
     let (records, digest) = copied.map_err(refused)?;

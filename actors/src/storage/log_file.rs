@@ -6,12 +6,14 @@
 //! well is opened, its log is read here, and such a place is an error.
 //!
 //! Not every unreadable place is damage. What was not fsync'ed yet may be torn, and a segment that
-//! was free may be half overwritten by the next, or, where a start was interrupted, by the zeros that
-//! sled then writes over all that are free. Damage is an unreadable place before the newest
+//! was free may be half overwritten by the next, either half, or, where a start was interrupted, by the
+//! zeros that sled then writes over all that are free. Damage is an unreadable place before the newest
 //! commit that is settled (decision 20), with readable messages of the same segment behind it, which
 //! nobody could have written without writing that place first.
 
 pub(super) mod format;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, File};
 use std::io;
@@ -235,6 +237,12 @@ fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
             from: at,
             to: behind,
         })
+    });
+    // What a later use of the segment has written over was free, even where its header did not come to
+    // the disk.
+    let gap = gap.filter(|gap| {
+        let mut inside = (gap.from..gap.to).filter_map(|at| message(bytes, at));
+        !number.is_some_and(|number| inside.any(|message| message.segment > number))
     });
     Walked {
         gap,

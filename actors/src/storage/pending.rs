@@ -24,7 +24,7 @@ pub(super) fn size_of(changes: &Changes) -> usize {
 }
 
 /// About how many bytes a change has.
-pub(super) fn size_of_one(key: &[u8], value: Option<&IVec>) -> usize {
+fn size_of_one(key: &[u8], value: Option<&IVec>) -> usize {
     key.len() + value.map_or(0, |value| value.len())
 }
 

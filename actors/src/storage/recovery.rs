@@ -7,11 +7,11 @@ use std::path::Path;
 
 use rand_core::{OsRng, RngCore as _};
 
-use super::applier::{COMMITS, Database, ENOUGH};
+use super::applier::{COMMITS, Database};
 use super::journal::{self, Frame};
 use super::mark::{Mark, MarkFile};
 use super::open::{open_when_closed, sync_all_files};
-use super::pending::{Changes, size_of_one};
+use super::pending::Changes;
 use super::shield::{Trouble, let_go, shielded};
 use super::watchdog::Watchdog;
 use super::{OpenError, compact, create_private, examine};
@@ -275,17 +275,7 @@ fn unsettled(mut frames: Vec<Frame>, commits: u64) -> Result<Vec<Frame>, Gap> {
 fn replay(database: &Database, frames: Vec<Frame>) -> Result<(), Trouble> {
     let newest = frames.last().map(|frame| frame.number);
     let all: Changes = frames.into_iter().flat_map(|frame| frame.changes).collect();
-    let (mut some, mut size) = (Changes::new(), 0);
-    for (key, value) in all {
-        size += size_of_one(&key, value.as_ref());
-        some.insert(key, value);
-        if size > ENOUGH {
-            size = 0;
-            database.put(&std::mem::take(&mut some))?;
-            database.sync().map_err(Trouble::Io)?;
-        }
-    }
-    database.put(&some)?;
+    database.put(&all)?;
     newest.map_or(Ok(()), |newest| database.count(newest))?;
     database.sync().map_err(Trouble::Io)
 }

@@ -30,6 +30,8 @@ enum { CREATE = 1, WRITE, SYNC, DATASYNC, RENAME, UNLINK, MKDIR, TRUNCATE, FAILE
 
 #define FDS 4096
 static char *paths[FDS];
+/* Those that were opened after an fsync had failed. */
+static char opened_later[FDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *root, *fault_sync;
 static int journal = -1;
@@ -87,6 +89,7 @@ static int opened(int fd, const char *path, int flags, int existed) {
     if (fd < 0 || fd >= FDS || !watched(path)) return fd;
     free(paths[fd]);
     paths[fd] = strdup(path);
+    opened_later[fd] = 1;
     if (!existed) note(CREATE, 0, 0, path, "", 0);
     else if (flags & O_TRUNC) note(TRUNCATE, 0, 0, path, "", 0);
     return fd;
@@ -155,7 +158,7 @@ static char *unsaid_path;
 static int said_to;
 
 static int fails_sync(int fd, const char *path) {
-    if (unsaid_path && fd != said_to && strcmp(path, unsaid_path) == 0) {
+    if (unsaid_path && fd != said_to && !opened_later[fd] && strcmp(path, unsaid_path) == 0) {
         free(unsaid_path);
         unsaid_path = NULL;
         errno = (int)fault_errno;
@@ -167,6 +170,7 @@ static int fails_sync(int fd, const char *path) {
     free(unsaid_path);
     unsaid_path = strdup(path);
     said_to = fd;
+    memset(opened_later, 0, sizeof opened_later);
     return 1;
 }
 

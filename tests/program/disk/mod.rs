@@ -1,6 +1,8 @@
 //! A disk that can be watched and broken: a library stands between the node and its files
 //! (`interposer.c`), and [`Disk`] works out from its journal what a power cut would have left.
 
+mod journal;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use journal::{CREATE, DATASYNC, FAILED_SYNC, MKDIR, RENAME, SYNC, TRUNCATE, UNLINK, WRITE};
+
 use crate::support::random::Random;
+
+pub use journal::Journal;
 
 /// The library, built once.
 pub fn interposer() -> &'static Path {
@@ -30,98 +36,6 @@ pub fn interposer() -> &'static Path {
     })
 }
 
-/// One change of a file or a name, or an fsync.
-#[derive(Debug)]
-struct Step {
-    /// Where its record ends in the journal.
-    end: u64,
-    kind: u8,
-    at: u64,
-    path: PathBuf,
-    data: Vec<u8>,
-}
-
-const CREATE: u8 = 1;
-const WRITE: u8 = 2;
-const SYNC: u8 = 3;
-const DATASYNC: u8 = 4;
-const RENAME: u8 = 5;
-const UNLINK: u8 = 6;
-const MKDIR: u8 = 7;
-const TRUNCATE: u8 = 8;
-const FAILED_SYNC: u8 = 9;
-
-/// What happened to the files below one directory.
-pub struct Journal {
-    steps: Vec<Step>,
-}
-
-impl Journal {
-    pub fn read(journal: &Path) -> Self {
-        let bytes = fs::read(journal).unwrap();
-        let mut rest = bytes.as_slice();
-        let mut steps = Vec::new();
-        let mut take = |length: usize| {
-            let (taken, after) = rest.split_at(length);
-            rest = after;
-            (taken.to_vec(), (bytes.len() - after.len()) as u64)
-        };
-        loop {
-            let (header, _) = take(33);
-            let number =
-                |at: usize| u64::from_ne_bytes(header[1 + 8 * at..9 + 8 * at].try_into().unwrap());
-            let length = |at| usize::try_from(number(at)).unwrap();
-            let (path, _) = take(length(2));
-            let (data, end) = take(length(3));
-            steps.push(Step {
-                end,
-                kind: header[0],
-                at: number(0),
-                path: String::from_utf8(path).unwrap().into(),
-                data,
-            });
-            if end == bytes.len() as u64 {
-                return Self { steps };
-            }
-        }
-    }
-
-    pub fn len(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// How often commits were made durable between two sizes of this journal.
-    pub fn syncs_between(&self, from: u64, to: u64) -> usize {
-        let between = self
-            .steps
-            .iter()
-            .filter(|step| (from + 1..=to).contains(&step.end));
-        let syncs = between.filter(|step| {
-            let file = step.path.parent();
-            step.kind == DATASYNC
-                && file.is_some_and(|directory| directory.ends_with("data/journal"))
-        });
-        syncs.count()
-    }
-
-    /// The steps that write to a file.
-    pub fn writes_to(&self, path: &Path) -> Vec<usize> {
-        let is_one = |(_, step): &(usize, &Step)| step.kind == WRITE && step.path == path;
-        let steps = self.steps.iter().enumerate().filter(is_one);
-        steps.map(|(number, _)| number).collect()
-    }
-
-    /// How many steps there were when it had this size.
-    pub fn steps_at(&self, size: u64) -> usize {
-        self.steps.partition_point(|step| step.end < size) + 1
-    }
-
-    /// The journal's size after so many steps.
-    pub fn position(&self, steps: usize) -> u64 {
-        self.steps[steps - 1].end
-    }
-}
-
 /// A file's bytes on the disk, and those that are only in the system's memory.
 #[derive(Debug, Clone, Default)]
 struct File {
@@ -140,6 +54,7 @@ enum NameChange {
     Directory(PathBuf),
     Create(PathBuf, usize),
     Rename(PathBuf, PathBuf),
+    RenameDirectory(PathBuf, PathBuf),
     Unlink(PathBuf),
 }
 
@@ -174,10 +89,26 @@ impl Names {
                 let file = self.files.remove(from).unwrap();
                 self.files.insert(to.clone(), file);
             }
+            NameChange::RenameDirectory(from, to) => {
+                move_names(&mut self.files, from, to);
+                for path in &mut self.directories {
+                    if let Ok(below) = path.strip_prefix(from) {
+                        *path = to.join(below);
+                    }
+                }
+            }
             NameChange::Unlink(path) => {
                 self.files.remove(path);
             }
         }
+    }
+}
+
+/// Gives what is below `from` names below `to`.
+fn move_names(files: &mut BTreeMap<PathBuf, usize>, from: &Path, to: &Path) {
+    for (path, file) in std::mem::take(files) {
+        let below = path.strip_prefix(from).map(|below| to.join(below));
+        files.insert(below.unwrap_or(path), file);
     }
 }
 
@@ -186,7 +117,7 @@ impl NameChange {
         let of = |path: &PathBuf| path.parent() == Some(directory);
         match self {
             Self::Directory(path) | Self::Create(path, _) | Self::Unlink(path) => of(path),
-            Self::Rename(from, to) => of(from) || of(to),
+            Self::Rename(from, to) | Self::RenameDirectory(from, to) => of(from) || of(to),
         }
     }
 }
@@ -265,9 +196,15 @@ impl Disk {
                 },
                 RENAME => {
                     let to = PathBuf::from(String::from_utf8(step.data.clone()).unwrap());
-                    let file = self.names.remove(&step.path).unwrap();
-                    self.names.insert(to.clone(), file);
-                    self.pending.push(NameChange::Rename(step.path.clone(), to));
+                    let from = step.path.clone();
+                    self.pending
+                        .push(if let Some(file) = self.names.remove(&from) {
+                            self.names.insert(to.clone(), file);
+                            NameChange::Rename(from, to)
+                        } else {
+                            move_names(&mut self.names, &from, &to);
+                            NameChange::RenameDirectory(from, to)
+                        });
                 }
                 UNLINK => {
                     // Sockets and the like were never created here.
@@ -320,15 +257,27 @@ impl Disk {
     }
 }
 
-/// A write of which one part may be missing, sector by sector.
+/// Instants between two numbers of steps, in order.
+pub fn instants(cuts: usize, from: usize, to: usize, random: &mut Random) -> Vec<usize> {
+    let mut any = || from + usize::try_from(random.below((to - from) as u64)).unwrap() + 1;
+    let mut instants: Vec<_> = (0..cuts).map(|_| any()).collect();
+    instants.sort_unstable();
+    instants
+}
+
+/// A write of which the end or the beginning may be missing, sector by sector.
 fn torn(change: Change, random: &mut Random) -> Change {
     const SECTOR: u64 = 512;
     match change {
         Change::Write(at, mut data) if random.below(4) == 0 => {
             let sectors = (at % SECTOR + data.len() as u64).div_ceil(SECTOR);
-            let end = (1 + random.below(sectors)) * SECTOR - at % SECTOR;
-            data.truncate(usize::try_from(end).unwrap());
-            Change::Write(at, data)
+            let middle = (1 + random.below(sectors)) * SECTOR - at % SECTOR;
+            let behind = data.split_off(data.len().min(usize::try_from(middle).unwrap()));
+            if behind.is_empty() || random.below(2) == 0 {
+                Change::Write(at, data)
+            } else {
+                Change::Write(at + middle, behind)
+            }
         }
         change => change,
     }

@@ -4,51 +4,67 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::{Text, key, put, read};
+use super::{Model, Text, put, read};
 use crate::storage::{Storage, WriteSet};
+
+const NEEDLE: &[u8] = b"NEEDLENEEDLE";
+const NAME: &[u8] = b"\0\x02user0000commits\x08\0\0\0\0\0\0\0\x01";
+const SEGMENT: usize = 512 * 1024;
+
+/// Where something stands in the log.
+fn find(log: &[u8], what: &[u8]) -> Vec<usize> {
+    let windows = log.windows(what.len()).enumerate();
+    let found = windows.filter(|(_, window)| *window == what);
+    found.map(|(at, _)| at).collect()
+}
+
+/// A store whose newest commits, of the needle and of the name, are all between two fsyncs, after `before`
+/// records that are settled; also what is in it.
+async fn named(before: u64) -> (TempDir, Model) {
+    let filler = |number: u64| {
+        let key = [&b"\0\x01z"[..], &number.to_be_bytes()].concat();
+        put(&key, &Text("f".repeat(1000)))
+    };
+    let place = TempDir::new().unwrap();
+    let storage = Storage::open(place.path(), 8).unwrap();
+    for number in 0..before {
+        drop(storage.commit(filler(number)));
+    }
+    storage.settle().await.unwrap();
+    let mut writes = put(b"\0\x01needle", &Text("NEEDLENEEDLE".repeat(20)));
+    for number in before..before + 40 {
+        writes.append(filler(number));
+    }
+    let commits: [WriteSet; 2] = [writes, put(NAME, &Text("y".into()))];
+    for commit in commits.map(|writes| storage.commit(writes)) {
+        commit.await.unwrap();
+    }
+    let model = read(&storage).unwrap();
+    (place, model)
+}
 
 /// A key may end in what looks like the count of commits (a session ID may be anything in ASCII):
 /// else a torn place before it, which the journal has, would pass for damage.
 #[tokio::test]
 async fn a_name_is_not_taken_for_a_count_of_commits() {
-    const NEEDLE: &[u8] = b"NEEDLENEEDLE";
-    const SEGMENT: usize = 512 * 1024;
-    let place = TempDir::new().unwrap();
-    let storage = Storage::open(place.path(), 8).unwrap();
-    for number in 0..20 {
-        let settled = storage.commit(put(&key(number), &Text("x".into())));
-        settled.await.unwrap();
+    // Until the needle comes to lie at the end of a segment, and the name in the next.
+    for before in (200..600).step_by(10) {
+        let (place, model) = named(before).await;
+        let path = place.path().join("db/db");
+        let mut log = fs::read(&path).unwrap();
+        let names = find(&log, NAME);
+        let is_before = |at: &usize| names.iter().all(|name| name / SEGMENT > at / SEGMENT);
+        let torn: Vec<_> = find(&log, NEEDLE).into_iter().filter(is_before).collect();
+        if torn.is_empty() || names.is_empty() {
+            continue;
+        }
+        for at in torn {
+            log[at] ^= 0x55;
+        }
+        fs::write(&path, log).unwrap();
+        let storage = Storage::open(place.path(), 8).unwrap();
+        assert!(read(&storage).unwrap() == model);
+        return;
     }
-    storage.settle().await.unwrap();
-    let mut writes = put(b"\0\x01needle", &Text("NEEDLENEEDLE".repeat(20)));
-    for number in 0..400_u64 {
-        let filler = [&b"\0\x01z"[..], &number.to_be_bytes()].concat();
-        writes.append(put(&filler, &Text("f".repeat(1000))));
-    }
-    let name = b"\0\x02user0000commits\x08\0\0\0\0\0\0\0\x01";
-    let commits: [WriteSet; 2] = [writes, put(name, &Text("y".into()))];
-    let commits = commits.map(|writes| storage.commit(writes));
-    for commit in commits {
-        commit.await.unwrap();
-    }
-    let model = read(&storage).unwrap();
-    drop(storage);
-
-    let path = place.path().join("db/db");
-    let mut bytes = fs::read(&path).unwrap();
-    let find = |what: &[u8]| {
-        let windows = bytes.windows(what.len()).enumerate();
-        let found: Vec<_> = windows.filter(|(_, window)| *window == what).collect();
-        found.into_iter().map(|(at, _)| at).collect::<Vec<_>>()
-    };
-    let needles = find(NEEDLE);
-    assert!(find(name).iter().any(|at| *at > SEGMENT), "not far enough");
-    let torn: Vec<_> = needles.iter().filter(|at| **at + 100 < SEGMENT).collect();
-    assert!(!torn.is_empty());
-    for at in torn {
-        bytes[*at] ^= 0x55;
-    }
-    fs::write(&path, bytes).unwrap();
-    let storage = Storage::open(place.path(), 8).unwrap();
-    assert!(read(&storage).unwrap() == model);
+    panic!("the needle was never before the name");
 }
