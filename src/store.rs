@@ -1,5 +1,6 @@
 //! Opening the store of a data directory, and bringing older ones up to date.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,9 @@ pub enum StoreError {
     /// The store.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// What is left of a journal cannot be removed.
+    #[error("the journal of an interrupted change of format cannot be removed: {0}")]
+    Journal(io::Error),
     /// The backup before the change of format.
     #[error("{path}: {error}", path = path.display())]
     Backup {
@@ -46,6 +50,9 @@ pub async fn open(
     }
     // What older formats have, this program reads: format 1 has no mark, the entries of the log in
     // formats 1 and 2 are not packed, and none of them has a journal. Only what is derived from the log is written anew.
+    // A journal that is there all the same is what was left of a change that was given up before it
+    // began. It has nothing that the database has not, and the older version may have gone on since.
+    remove_journal(data_dir.path()).map_err(StoreError::Journal)?;
     let storage = if data_dir.format() == 1 {
         Storage::open_without_mark(data_dir.path(), config.cache_mib)?
     } else {
@@ -79,6 +86,13 @@ pub async fn open(
     Ok(storage)
 }
 
+fn remove_journal(data_dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(data_dir.join("journal")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// For the version that wrote `data_format`, and without the private key, which stays where it is.
 async fn back_up(
     storage: &Storage,
@@ -97,7 +111,9 @@ async fn back_up(
     let snapshot = storage.snapshot().await?;
     let snapshot = snapshot.ok_or_else(|| io::Error::other("another backup is being made"))?;
     fill_durably(path, |file| {
-        backup::make(snapshot, &manifest, None, io::BufWriter::new(file))?;
-        Ok(())
-    })
+        backup::make(snapshot, &manifest, None, io::BufWriter::new(file)).map(drop)
+    })?;
+    // Whoever needs it cannot make another.
+    let checked = backup::check(path).map_err(io::Error::other);
+    checked.map(drop).map_err(MakeError::from)
 }

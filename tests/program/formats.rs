@@ -224,3 +224,39 @@ async fn a_compaction_loses_nothing_wherever_it_is_interrupted() {
     assert!(!data.join("db.old").exists() && !data.join("db.new").exists());
     check(&place).await;
 }
+
+/// This version opens the directory, and gives up before it changes it; the older one goes on, and is
+/// killed; this one comes again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_version_may_go_on_after_a_change_that_was_given_up() {
+    let place = place_of("format-4.tar.gz");
+    let (data, kept) = (place.data(), place.path("kept"));
+    let copy = |from: &Path, to: &Path| {
+        let copied = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.unwrap().success());
+    };
+    let storage = Storage::open(&data, 8).unwrap();
+    let journal = data.join("journal");
+    copy(&journal, &kept);
+    // The older version has no journal.
+    for number in 0..5_u64 {
+        let mut writes = WriteSet::new();
+        writes.put_bytes(Space::InitKeys, &number.to_be_bytes(), vec![0]);
+        storage.commit(writes).await.unwrap();
+    }
+    drop(storage.snapshot().await.unwrap());
+    let killed = place.path("killed");
+    copy(&data, &killed);
+    storage.close().unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(&killed, &data).unwrap();
+    std::fs::remove_dir_all(&journal).unwrap();
+    copy(&kept, &journal);
+
+    let program = place.start();
+    assert_eq!(
+        program.api.user_certs("alice@a.example", None).await.len(),
+        1
+    );
+    program.kill();
+}

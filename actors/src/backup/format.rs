@@ -129,7 +129,10 @@ impl<W: Write> Writer<W> {
     }
 
     fn frame(&mut self, kind: u8, bytes: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        if length > LARGEST_FRAME {
+            return Err(io::Error::other("a part of it is too long"));
+        }
         self.write(&[kind])?;
         self.write(&length.to_be_bytes())?;
         self.write(bytes)

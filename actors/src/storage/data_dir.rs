@@ -133,10 +133,18 @@ impl DataDir {
         };
         ownership::check(path)?;
         create_private(path).map_err(at)?;
-        if fs::read_dir(path).map_err(at)?.next().is_some() {
-            return Err(DataDirError::NotEmpty(path.to_owned()));
-        }
+        let check_is_empty = || {
+            if is_empty(path).map_err(at)? {
+                Ok(())
+            } else {
+                Err(DataDirError::NotEmpty(path.to_owned()))
+            }
+        };
+        // Before, so that nothing comes into somebody else's directory; and again once nobody else puts
+        // anything there, such as a restore that was faster.
+        check_is_empty()?;
         let data_dir = Self::lock(path)?;
+        check_is_empty()?;
         privacy::close_to_others(path)?;
         data_dir.begin(Unfinished::Restore)?;
         create_private(&data_dir.keys()).map_err(at)?;
@@ -280,4 +288,12 @@ impl DataDir {
         }
         Ok(Some(format))
     }
+}
+
+/// Whether there is nothing in a directory, or only the lock of somebody who got no further.
+fn is_empty(path: &Path) -> io::Result<bool> {
+    let names: io::Result<Vec<_>> = fs::read_dir(path)?
+        .map(|entry| Ok(entry?.file_name()))
+        .collect();
+    Ok(names?.iter().all(|name| name == "lock"))
 }
