@@ -20,13 +20,13 @@ use antiphon_actors::storage::WriteSet;
 use antiphon_protocol::{
     ClientKey, Domain, Fid, KeyAlgorithm, LocalName, Snowflake, Timestamp, UserId,
 };
-use argon2::{Argon2, Block};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use rand_core::OsRng;
 
 use support::START;
 use support::asker::{Asker, start_elsewhere};
-use support::floors::{self, Disk};
+use support::bare::Hasher;
+use support::floors;
 use support::issuer::{DOMAIN, csr};
 use support::owners::Log;
 use support::random::Random;
@@ -115,17 +115,9 @@ fn tokens(criterion: &mut Criterion) {
 fn passwords(criterion: &mut Criterion) {
     let alice = Alice::new();
     let mut group = criterion.benchmark_group("begin a session with a password");
-    let argon2 = Argon2::default();
-    let mut memory = vec![Block::default(); argon2.params().block_count()];
+    let mut hasher = Hasher::new();
     group.bench_function("floor: one Argon2id", |bencher| {
-        bencher.iter(|| {
-            let mut hash = [0; 32];
-            let (password, salt) = (PASSWORD.as_bytes(), [7; 16]);
-            let memory = &mut memory[..];
-            let hashed = argon2.hash_password_into_with_memory(password, &salt, &mut hash, memory);
-            hashed.unwrap();
-            black_box(hash)
-        });
+        bencher.iter(|| hasher.hash(PASSWORD));
     });
     // Nobody is told by the time it takes whether there is such a user.
     for (name, local_name, is_known) in [("alice", "alice", true), ("nobody", "nobody", false)] {
@@ -161,7 +153,7 @@ fn challenges(criterion: &mut Criterion) {
     group.finish();
 
     let mut group = criterion.benchmark_group("sign in with a certificate");
-    let mut disk = Disk::new();
+    let mut disk = floors::disk();
     group.bench_function(format!("floor: {SYNCS} fdatasyncs"), |bencher| {
         bencher.iter(|| (0..SYNCS).for_each(|_| disk.append()));
     });

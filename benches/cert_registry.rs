@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use antiphon_actors::cert_registry::{
 use antiphon_actors::clock::ManualClock;
 use antiphon_actors::storage::WriteSet;
 use antiphon_protocol::{ClientKey, KeyAlgorithm, Snowflake, Timestamp};
-use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream;
@@ -167,13 +168,13 @@ fn user_lookups(criterion: &mut Criterion) {
 
 fn appends(criterion: &mut Criterion) {
     let asker = Asker::new();
-    let mut group = criterion.benchmark_group("durable append");
+    let mut group = criterion.benchmark_group("durable append of the server's certificates");
     group.sample_size(10);
     floors::fdatasync(&mut group);
     let log = Log::open(Arc::new(ManualClock::at(at(0))));
     let issuer = issuer();
     for writers in [1_usize, 16, 128] {
-        let name = format!("{writers} certificates from {writers} writers");
+        let name = format!("{writers} writers");
         group.bench_function(name, |bencher| {
             bencher.to_async(&asker).iter_batched(
                 || (0..writers).map(|_| issuer.server_cert(at(0))).collect(),
@@ -190,6 +191,53 @@ fn appends(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What signing in leaves in the log: an entry with its certificate, and its indexes, each of another
+/// user.
+fn session_appends(criterion: &mut Criterion) {
+    let asker = Asker::new();
+    let mut group = criterion.benchmark_group("durable session appends");
+    group.sample_size(10);
+    let log = Log::open(Arc::new(ManualClock::at(at(0))));
+    let issuer = issuer();
+    let key = ClientKey::generate(KeyAlgorithm::P256, &mut OsRng);
+    let csr = csr(&key, "alice", "phone");
+    let number = Cell::new(0);
+    let open = || {
+        let session = Snowflake::from_u64(number.replace(number.get() + 1));
+        OpenSession {
+            session: SessionRef {
+                user: session,
+                session,
+            },
+            cert: issuer.actor_cert(&csr, at(0)),
+            rider: WriteSet::new(),
+        }
+    };
+    for writers in [1_u64, 16, 128] {
+        floors::fdatasync_before(&mut group, writers);
+        group.throughput(Throughput::Elements(writers));
+        group.bench_function(format!("{writers} writers"), |bencher| {
+            bencher.to_async(&asker).iter_batched(
+                || (0..writers).map(|_| open()).collect(),
+                |opens: Vec<_>| async {
+                    let opens = opens.into_iter().map(|open| log.registry.send(open));
+                    for opened in join_all(opens).await {
+                        opened.unwrap().unwrap();
+                    }
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
 // Appends first: long after a log is filled the disk still has to do with it.
-criterion_group!(benches, appends, server_lookups, user_lookups);
+criterion_group!(
+    benches,
+    session_appends,
+    appends,
+    server_lookups,
+    user_lookups
+);
 criterion_main!(benches);

@@ -20,6 +20,7 @@ use reqwest::{Client, Url};
 
 use support::START;
 use support::asker::{Asker, start_elsewhere};
+use support::bare;
 use support::floors::{self, Group};
 use support::issuer::{DOMAIN, Issuer, csr};
 
@@ -65,7 +66,7 @@ fn homes(url: &Url, cache_seconds: u64) -> HomeServers {
 
 fn verification(group: &mut Group<'_>) {
     let key = Ed25519KeyPair::generate().unwrap();
-    let message = [7; floors::SIGNED];
+    let message = [7; bare::SIGNED];
     let signature = key.sign(&message);
     let key = UnparsedPublicKey::new(&ED25519, key.public_key().as_ref().to_vec());
     group.bench_function("floor: a signature verified by AWS-LC", |bencher| {

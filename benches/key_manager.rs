@@ -18,7 +18,8 @@ use rand_core::OsRng;
 
 use support::START;
 use support::asker::Asker;
-use support::floors::{self, BareKey, Disk};
+use support::bare::BareKey;
+use support::floors;
 use support::issuer::csr;
 use support::owners::Log;
 
@@ -92,7 +93,7 @@ fn rotations(criterion: &mut Criterion) {
     for algorithm in ALGORITHMS {
         let asker = Asker::new();
         let mut group = criterion.benchmark_group(format!("rotate the server's key, {algorithm}"));
-        let mut disk = Disk::new();
+        let mut disk = floors::disk();
         let name = format!("floor: a key and a signature by AWS-LC, and {SYNCS} fdatasyncs");
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

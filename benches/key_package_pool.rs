@@ -17,13 +17,12 @@ use antiphon_actors::storage::WriteSet;
 use antiphon_protocol::{ActorCert, ClientKey, KeyAlgorithm, KeyPackage, KeyPackageUse, Snowflake};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use futures_util::future::join_all;
-use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _, VLBytes};
+use openmls::prelude::tls_codec::{Serialize as _, VLBytes};
 use openmls::prelude::{
     Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey,
-    KeyPackage as MlsKeyPackage, KeyPackageIn, ProtocolVersion, SignatureScheme,
+    KeyPackage as MlsKeyPackage, SignatureScheme,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
-use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::signatures::{Signer, SignerError};
 use rand_core::OsRng;
 
@@ -89,12 +88,9 @@ fn checks(criterion: &mut Criterion) {
     let client = Client::new(&clock);
     let bytes = client.package();
     let mut group = criterion.benchmark_group("check a KeyPackage");
+    // With the provider that the node has, the fastest one: openmls's own takes twice as long.
     group.bench_function("floor: openmls validate", |bencher| {
-        bencher.iter(|| {
-            let parsed = KeyPackageIn::tls_deserialize_exact(&bytes).unwrap();
-            let crypto = client.provider.crypto();
-            black_box(parsed.validate(crypto, ProtocolVersion::Mls10).unwrap())
-        });
+        bencher.iter(|| assert!(KeyPackage::is_valid_mls(black_box(&bytes))));
     });
     group.bench_function("every rule", |bencher| {
         let now = clock.now();

@@ -1,6 +1,7 @@
-//! Durable appends by 1, 16, 128 and 1,024 writers at once, beside the disk's own fdatasync in the
-//! same run. Each round is one append by each writer, so appends/s are comparable with the floor's
-//! fdatasyncs/s.
+//! Raw records made durable by 1, 16, 128 and 1,024 writers at once, beside the disk's own fdatasync in
+//! the same run: the store alone, no index and no registry (those are in `cert_registry`, "durable
+//! session appends"). Each round is one append by each writer, so appends/s are comparable with the
+//! floor's fdatasyncs/s.
 
 // Benches may stop at the first surprise, and the group's function has no documentation.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
@@ -14,22 +15,17 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 
-use support::floors::{Disk, RECORD};
-use support::folder;
+use support::bare::RECORD;
+use support::{floors, folder};
 
 fn appends(criterion: &mut Criterion) {
     let folder = folder();
     let runtime = Runtime::new().unwrap();
     let storage = Storage::open(&folder.path().join("data"), 64).unwrap();
-    let mut disk = Disk::new();
     let number = AtomicU64::new(0);
     let mut group = criterion.benchmark_group("durable appends");
     for writers in [1_u64, 16, 128, 1024] {
-        // Before each of them, so that what the disk does at the time is seen.
-        group.throughput(Throughput::Elements(1));
-        group.bench_function(format!("floor: fdatasync, before {writers}"), |bencher| {
-            bencher.iter(|| disk.append());
-        });
+        floors::fdatasync_before(&mut group, writers);
         group.throughput(Throughput::Elements(writers));
         group.bench_function(format!("{writers} writers"), |bencher| {
             bencher.iter(|| {

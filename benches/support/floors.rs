@@ -1,28 +1,18 @@
 //! What remains if a node does nothing of its own: a message to an idle actor, the disk's own
 //! fdatasync, a signature by AWS-LC.
 
-use std::fs::File;
 use std::hint::black_box;
-use std::io::Write as _;
+use std::path::Path;
 
 use actix::{Actor, Addr, Context, Handler, Message};
 use antiphon_protocol::KeyAlgorithm;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
-use criterion::BenchmarkGroup;
 use criterion::measurement::WallTime;
-use tempfile::TempDir;
+use criterion::{BenchmarkGroup, Throughput};
 
 use super::asker::{Asker, start_elsewhere};
-use super::folder;
+use super::bare::{BareKey, Disk};
 
 pub type Group<'a> = BenchmarkGroup<'a, WallTime>;
-
-/// About what a log entry with its certificate takes, in bytes.
-pub const RECORD: usize = 600;
-
-/// About what is signed of a certificate, in bytes.
-pub const SIGNED: usize = 400;
 
 /// An actor that answers at once.
 struct Idle;
@@ -63,60 +53,29 @@ fn send(group: &mut Group<'_>, asker: &Asker, name: &str, idle: &Addr<Idle>) {
     });
 }
 
-/// One file on the disk that the stores are on, too.
-pub struct Disk {
-    file: File,
-    _folder: TempDir,
-}
-
-impl Disk {
-    pub fn new() -> Self {
-        let folder = folder();
-        Self {
-            file: File::create(folder.path().join("floor")).unwrap(),
-            _folder: folder,
-        }
-    }
-
-    /// Appends a record, and returns when it is durable.
-    pub fn append(&mut self) {
-        self.file.write_all(&[7; RECORD]).unwrap();
-        self.file.sync_data().unwrap();
-    }
+/// The disk that the stores are on, too.
+pub fn disk() -> Disk {
+    Disk::within(Path::new(env!("CARGO_TARGET_TMPDIR")))
 }
 
 /// What the disk takes for one record after the other.
 pub fn fdatasync(group: &mut Group<'_>) {
-    let mut disk = Disk::new();
-    group.bench_function("floor: a record and fdatasync", |bencher| {
+    fdatasyncs(group, "");
+}
+
+/// The same just before so many writers have their turn: what the disk does at the time is seen.
+pub fn fdatasync_before(group: &mut Group<'_>, writers: u64) {
+    group.throughput(Throughput::Elements(1));
+    fdatasyncs(group, &format!(", before {writers}"));
+}
+
+fn fdatasyncs(group: &mut Group<'_>, when: &str) {
+    let mut disk = disk();
+    group.bench_function(format!("floor: a record and fdatasync{when}"), |bencher| {
         bencher.iter(|| disk.append());
     });
-}
-
-/// A key of AWS-LC's, and nothing of ours around it.
-pub enum BareKey {
-    P256(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
-}
-
-impl BareKey {
-    pub fn generate(algorithm: KeyAlgorithm) -> Self {
-        match algorithm {
-            KeyAlgorithm::P256 => {
-                Self::P256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
-            }
-            KeyAlgorithm::Ed25519 => Self::Ed25519(Ed25519KeyPair::generate().unwrap()),
-        }
-    }
-
-    /// Signs as much as a certificate has to be signed.
-    pub fn sign(&self) {
-        let message = black_box([7; SIGNED]);
-        match self {
-            Self::P256(key) => black_box(key.sign(&SystemRandom::new(), &message).unwrap()),
-            Self::Ed25519(key) => black_box(key.sign(&message)),
-        };
-    }
+    let steady = format!("floor: the same in a file that does not grow{when}");
+    group.bench_function(steady, |bencher| bencher.iter(|| disk.overwrite()));
 }
 
 /// What signing takes on one core.

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod asker;
+pub mod bare;
 pub mod floors;
 pub mod issuer;
 pub mod owners;
