@@ -14,10 +14,17 @@ check:
 run:
     cargo run -- --set registration.mode=open --data-dir target/try-it
 
-# The benches, each beside its floor
-bench *args:
-    cargo bench --bench accounts --bench cert_registry --bench home_servers --bench key_manager \
-        --bench key_package_pool --bench storage -- {{args}}
+# The benches, each beside its floor: all, one file's (`just bench storage`), or what has a word in its name (`just bench appends`)
+bench what="" *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    what="{{what}}"
+    if [ -n "$what" ] && [ -f "benches/$what.rs" ]; then
+        cargo bench --bench "$what" -- {{args}}
+    else
+        cargo bench --bench accounts --bench cert_registry --bench home_servers --bench key_manager \
+            --bench key_package_pool --bench storage -- ${what:+"$what"} {{args}}
+    fi
 
 # A node under load, each figure beside a floor of the same run: `just load lookup-now --clients 256`; `--help` lists everything
 load *args:
