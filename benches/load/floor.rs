@@ -1,19 +1,15 @@
 //! What the figures are held against, measured in the same run.
 
-use std::fs::File;
 use std::hint::black_box;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use antiphon_protocol::{IdCsr, KeyPackage};
-use argon2::{Argon2, Block};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use antiphon_protocol::{IdCsr, KeyAlgorithm, KeyPackage};
 
+use super::bare::{BareKey, Disk, Hasher};
 use super::measure::{self, Load, Script};
-use super::process::Watch;
+use super::process::{Watch, cpu_seconds_here};
 use super::static_server::Static;
 use crate::support::PASSWORD;
 
@@ -21,7 +17,7 @@ use crate::support::PASSWORD;
 pub enum Floor {
     /// The same bytes as the node's, from a static handler.
     Static(Static),
-    /// 600 bytes of one file made durable, in this folder.
+    /// 600 bytes of one file made durable, on the disk of this folder.
     Fdatasync(PathBuf),
     /// This CSR parsed and verified, and one signature of P-256 made, on one core.
     VerifyAndSign(Vec<u8>),
@@ -39,6 +35,8 @@ pub struct Reading {
     pub p99: Option<f64>,
     /// Microseconds of processor time for each.
     pub cpu_micros: Option<f64>,
+    /// Of the disk: how many there are a second where the file does not grow.
+    pub in_place: Option<f64>,
 }
 
 impl Floor {
@@ -61,7 +59,13 @@ impl Floor {
     pub fn measure(&self, load: Load) -> Reading {
         match self {
             Self::Static(server) => answers(server, load),
-            Self::Fdatasync(folder) => alone(fdatasync(folder)),
+            Self::Fdatasync(folder) => {
+                let (growing, in_place) = fdatasync(folder);
+                Reading {
+                    in_place: Some(in_place),
+                    ..alone(growing)
+                }
+            }
             Self::VerifyAndSign(csr) => alone(verify_and_sign(csr, || ())),
             Self::HashAndSign(csr) => alone(hash_and_sign(csr)),
             Self::Validate(packages) => alone(validate(packages)),
@@ -81,7 +85,8 @@ fn answers(server: &Static, load: Load) -> Reading {
         per_second: measured.per_second(),
         p50: Some(measured.millis(0.5)),
         p99: Some(measured.millis(0.99)),
-        cpu_micros: Some(cpu_seconds * 1e6 / measured.requests as f64),
+        cpu_micros: cpu_seconds.map(|seconds| seconds * 1e6 / measured.requests as f64),
+        in_place: None,
     }
 }
 
@@ -91,60 +96,73 @@ fn alone(per_second: f64) -> Reading {
         p50: None,
         p99: None,
         cpu_micros: None,
+        in_place: None,
     }
 }
 
 const TIME: Duration = Duration::from_millis(300);
 
-fn per_second(mut once: impl FnMut()) -> f64 {
+/// What a second is that something is done so and so often in.
+#[derive(Clone, Copy)]
+enum Second {
+    /// What waits for the disk.
+    OfTheClock,
+    /// What calculates: others who want the processor meanwhile take nothing away, as they take
+    /// nothing from what the node does in a second of its own.
+    OfTheProcessor,
+}
+
+fn per_second(second: Second, mut once: impl FnMut()) -> f64 {
+    let cpu_before = cpu_seconds_here();
     let (begun, mut count) = (Instant::now(), 0.0);
     while begun.elapsed() < TIME {
         once();
         count += 1.0;
     }
-    count / begun.elapsed().as_secs_f64()
+    let elapsed = begun.elapsed().as_secs_f64();
+    let seconds = match (second, cpu_before.zip(cpu_seconds_here())) {
+        (Second::OfTheProcessor, Some((before, after))) => after - before,
+        // Where the system does not count, it is the clock's for the node, too.
+        _ => elapsed,
+    };
+    count / seconds
 }
 
-fn fdatasync(folder: &Path) -> f64 {
-    let path = folder.join("fdatasync");
-    let mut file = File::create(&path).unwrap();
-    let rate = per_second(|| {
-        file.write_all(&[7; 600]).unwrap();
-        file.sync_data().unwrap();
-    });
-    std::fs::remove_file(path).unwrap();
-    rate
+/// In a file that grows, and in one that does not.
+fn fdatasync(folder: &Path) -> (f64, f64) {
+    let mut disk = Disk::within(folder);
+    let growing = per_second(Second::OfTheClock, || disk.append());
+    (growing, per_second(Second::OfTheClock, || disk.overwrite()))
 }
 
-/// A certificate's signature covers about 400 bytes.
 fn verify_and_sign(csr: &[u8], mut before: impl FnMut()) -> f64 {
-    let signer = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
-    let random = SystemRandom::new();
-    per_second(|| {
+    let signer = BareKey::generate(KeyAlgorithm::P256);
+    per_second(Second::OfTheProcessor, || {
         before();
         let csr = IdCsr::from_der(csr).unwrap();
         black_box(csr.verify().unwrap());
-        black_box(signer.sign(&random, &[7; 400]).unwrap());
+        signer.sign();
     })
 }
 
-/// In memory that is kept, as a node keeps it.
 fn hash_and_sign(csr: &[u8]) -> f64 {
-    let argon2 = Argon2::default();
-    let mut memory = vec![Block::default(); argon2.params().block_count()];
-    verify_and_sign(csr, || {
-        let (salt, mut hash) = ([7; 16], [0; 32]);
-        argon2
-            .hash_password_into_with_memory(PASSWORD.as_bytes(), &salt, &mut hash, &mut memory)
-            .unwrap();
-        black_box(hash);
-    })
+    let mut hasher = Hasher::new();
+    verify_and_sign(csr, || hasher.hash(PASSWORD))
 }
 
 fn validate(packages: &[Vec<u8>]) -> f64 {
     let mut packages = packages.iter().cycle();
-    per_second(|| {
+    per_second(Second::OfTheProcessor, || {
         let package = packages.next().expect("there is one at least");
         assert!(KeyPackage::is_valid_mls(black_box(package)));
     })
+}
+
+pub fn test() {
+    // Time in which the processor was elsewhere: a sleep of a hundredth of a second.
+    let pause = || std::thread::sleep(Duration::from_millis(10));
+    let by_clock = per_second(Second::OfTheClock, pause);
+    assert!(by_clock <= 100.0, "{by_clock}");
+    let by_processor = per_second(Second::OfTheProcessor, pause);
+    assert!(by_processor > 1_000.0, "{by_processor}");
 }

@@ -19,6 +19,8 @@
 )]
 
 mod args;
+#[path = "../support/bare.rs"]
+mod bare;
 mod churn;
 mod churner;
 mod client;

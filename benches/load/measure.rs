@@ -28,8 +28,8 @@ pub struct Measured {
     /// What the first of them was.
     pub first_error: Option<String>,
     pub seconds: f64,
-    /// What the clients took of the processor.
-    pub cpu_seconds: f64,
+    /// What the clients took of the processor, where that is known.
+    pub cpu_seconds: Option<f64>,
     /// In microseconds.
     pub latencies: Histogram<u64>,
 }
@@ -41,7 +41,7 @@ impl Measured {
             errors: 0,
             first_error: None,
             seconds: 0.0,
-            cpu_seconds: 0.0,
+            cpu_seconds: None,
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
                 .expect("these are sound bounds"),
         }
@@ -63,7 +63,6 @@ impl Measured {
             self.first_error.clone_from(&other.first_error);
         }
         self.seconds += other.seconds;
-        self.cpu_seconds += other.cpu_seconds;
         self.latencies
             .add(&other.latencies)
             .expect("both have the same bounds");
@@ -150,7 +149,9 @@ async fn run_all(address: &str, script: &Script, load: Load) -> Measured {
     let measured = shared.measured.into_inner();
     Measured {
         seconds,
-        cpu_seconds: process::cpu_seconds_here() - cpu_before,
+        cpu_seconds: cpu_before
+            .zip(process::cpu_seconds_here())
+            .map(|(before, after)| after - before),
         ..measured.unwrap_or_else(PoisonError::into_inner)
     }
 }

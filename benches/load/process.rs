@@ -13,7 +13,8 @@ const EVERY: Duration = Duration::from_millis(50);
 /// What a process took while it was watched.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
-    pub cpu_seconds: f64,
+    /// None where the system does not count it: Linux does, if it was built with `schedstats`.
+    pub cpu_seconds: Option<f64>,
     /// Resident memory at its peak.
     pub rss_mib: f64,
 }
@@ -38,7 +39,7 @@ impl Watch {
                 rss = rss.max(rss_mib(process));
                 if stopped != Err(RecvTimeoutError::Timeout) {
                     break Usage {
-                        cpu_seconds: threads.nanos as f64 / 1e9,
+                        cpu_seconds: (threads.nanos > 0).then(|| threads.nanos as f64 / 1e9),
                         rss_mib: rss,
                     };
                 }
@@ -87,9 +88,12 @@ fn nanos(thread: &Path) -> Option<u64> {
     stat.split(' ').next()?.parse().ok()
 }
 
-/// Processor time of the thread that asks.
-pub fn cpu_seconds_here() -> f64 {
-    nanos(Path::new("/proc/thread-self")).unwrap_or_default() as f64 / 1e9
+/// Processor time of the thread that asks; none where the system does not count it.
+pub fn cpu_seconds_here() -> Option<f64> {
+    // What is still running was counted up to the last tick only.
+    std::thread::yield_now();
+    let nanos = nanos(Path::new("/proc/thread-self"))?;
+    Some(nanos as f64 / 1e9)
 }
 
 /// Resident memory now; 0 of a process that there is not.

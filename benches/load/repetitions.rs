@@ -36,11 +36,16 @@ impl One {
     /// Requests, or what is in them, for each of the floor's. A floor on one core is held against
     /// what the node does in a second of one core's time.
     fn ratio(&self, units: f64, is_per_core: bool) -> f64 {
-        let rate = match self.usage {
-            Some(usage) if is_per_core => self.measured.requests as f64 / usage.cpu_seconds,
+        let rate = match self.node_seconds() {
+            Some(seconds) if is_per_core => self.measured.requests as f64 / seconds,
             _ => self.measured.per_second(),
         };
         rate * units / self.floor.per_second
+    }
+
+    /// Of one core's time.
+    fn node_seconds(&self) -> Option<f64> {
+        self.usage?.cpu_seconds
     }
 }
 
@@ -117,7 +122,8 @@ fn row(target: &Target, scenario: Scenario, settings: Settings, floor: &Floor, a
     for one in all {
         together.add(&one.measured);
     }
-    let is_per_core = floor.is_per_core() && target.pid.is_some();
+    let is_known = all.iter().all(|one| one.node_seconds().is_some());
+    let is_per_core = floor.is_per_core() && is_known;
     let median = |of: &dyn Fn(&One) -> Option<f64>| {
         let values: Vec<f64> = all.iter().filter_map(of).collect();
         Spread::of(&values).map(|spread| spread.median)
@@ -144,17 +150,16 @@ fn row(target: &Target, scenario: Scenario, settings: Settings, floor: &Floor, a
         p50: together.millis(0.5),
         p99: together.millis(0.99),
         p999: together.millis(0.999),
-        cores: median(&|one| Some(one.usage?.cpu_seconds / one.measured.seconds)),
-        cpu_micros: median(&|one| {
-            Some(one.usage?.cpu_seconds * 1e6 / one.measured.requests as f64)
-        }),
-        client_cores: median(&|one| Some(one.measured.cpu_seconds / one.measured.seconds)),
+        cores: median(&|one| Some(one.node_seconds()? / one.measured.seconds)),
+        cpu_micros: median(&|one| Some(one.node_seconds()? * 1e6 / one.measured.requests as f64)),
+        client_cores: median(&|one| Some(one.measured.cpu_seconds? / one.measured.seconds)),
         rss_mib: peaks.reduce(f64::max),
         floor: floor.name().to_owned(),
         floor_per_second: spread(&|one| one.floor.per_second).median,
         floor_p50: median(&|one| one.floor.p50),
         floor_p99: median(&|one| one.floor.p99),
         floor_cpu_micros: median(&|one| one.floor.cpu_micros),
+        floor_in_place: median(&|one| one.floor.in_place),
         is_per_core,
         ratio: ratio.median,
         ratio_range: ratio.range,
@@ -175,9 +180,10 @@ pub fn test() {
             p50: None,
             p99: None,
             cpu_micros: None,
+            in_place: None,
         },
         usage: Some(Usage {
-            cpu_seconds: 1.5,
+            cpu_seconds: Some(1.5),
             rss_mib: 1.0,
         }),
     };
@@ -186,6 +192,9 @@ pub fn test() {
     is(one.ratio(1.0, true), 0.6);
     is(one.ratio(1.0, false), 0.9);
     is(one.ratio(100.0, true), 60.0);
-    one.usage = None;
-    is(one.ratio(1.0, true), 0.9);
+    // Where the processor's time is not known, by the clock.
+    for usage in [Some(Usage::default()), None] {
+        one.usage = usage;
+        is(one.ratio(1.0, true), 0.9);
+    }
 }

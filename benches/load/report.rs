@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 /// One scenario.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Row {
     pub scenario: String,
@@ -40,6 +40,8 @@ pub struct Row {
     pub floor_p50: Option<f64>,
     pub floor_p99: Option<f64>,
     pub floor_cpu_micros: Option<f64>,
+    /// Of the disk: how many a second in a file that does not grow.
+    pub floor_in_place: Option<f64>,
     /// Whether the ratio is that of one core's time rather than that of a second.
     pub is_per_core: bool,
     /// Median over the repetitions of requests (or packages) for each of the floor's, and the least
@@ -50,42 +52,6 @@ pub struct Row {
     pub p99_ratio: Option<f64>,
     /// Latencies at rising percentiles: (share of requests, milliseconds).
     pub curve: Vec<(f64, f64)>,
-}
-
-impl Default for Row {
-    /// What a row does not say that was written before there was more to say.
-    fn default() -> Self {
-        Self {
-            scenario: String::new(),
-            clients: 0,
-            rate: None,
-            users: 0,
-            certs: 1,
-            client_key: "p256".to_owned(),
-            requests: 0,
-            errors: 0,
-            first_error: None,
-            per_second: 0.0,
-            per_second_range: (0.0, 0.0),
-            p50: 0.0,
-            p99: 0.0,
-            p999: 0.0,
-            cores: None,
-            cpu_micros: None,
-            client_cores: None,
-            rss_mib: None,
-            floor: String::new(),
-            floor_per_second: 0.0,
-            floor_p50: None,
-            floor_p99: None,
-            floor_cpu_micros: None,
-            is_per_core: false,
-            ratio: 0.0,
-            ratio_range: (0.0, 0.0),
-            p99_ratio: None,
-            curve: Vec::new(),
-        }
-    }
 }
 
 /// Some figures.
@@ -151,6 +117,9 @@ pub fn line(row: &Row) -> String {
     );
     if let Some(micros) = row.floor_cpu_micros {
         let _ = write!(text, ", {micros:.1} µs cpu");
+    }
+    if let Some(in_place) = row.floor_in_place {
+        let _ = write!(text, ", {in_place:.0}/s in a file that does not grow");
     }
     if let Some(ratio) = row.p99_ratio {
         let _ = write!(text, ", p99 {ratio:.2}x");

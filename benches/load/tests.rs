@@ -9,11 +9,12 @@ use tempfile::TempDir;
 
 use super::args::BENCH;
 use super::node::{self, Node};
-use super::{client, process, repetitions, report};
+use super::{client, floor, process, repetitions, report};
 
 pub fn run() -> ExitCode {
-    let tests: [(&str, fn()); 12] = [
+    let tests: [(&str, fn()); 13] = [
         ("client", client::test),
+        ("floor", floor::test),
         ("process", process::test),
         ("repetitions", repetitions::test),
         ("report", report::test),
