@@ -38,7 +38,8 @@ pub struct Args {
 /// More would be refused if they signed in at once.
 const AT_ONCE: usize = 64;
 
-pub fn run(args: &Args) {
+/// Whether there were no errors.
+pub fn run(args: &Args) -> bool {
     let place = node::place(None);
     let node = Node::start(&place);
     let counts = Arc::new(Counts::default());
@@ -68,6 +69,7 @@ pub fn run(args: &Args) {
     println!("after a clean stop:");
     let disk = line(begun, &counts, &data, 0.0);
     conclude(&counts, disk);
+    counts.errors.load(Relaxed) == 0
 }
 
 async fn prepare(args: &Args, api: &Api, counts: &Arc<Counts>) -> Vec<Churner> {

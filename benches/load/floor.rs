@@ -37,6 +37,8 @@ pub struct Reading {
     pub cpu_micros: Option<f64>,
     /// Of the disk: how many there are a second where the file does not grow.
     pub in_place: Option<f64>,
+    /// What a server did not answer well: it is no floor then.
+    pub errors: u64,
 }
 
 impl Floor {
@@ -85,8 +87,9 @@ fn answers(server: &Static, load: Load) -> Reading {
         per_second: measured.per_second(),
         p50: Some(measured.millis(0.5)),
         p99: Some(measured.millis(0.99)),
-        cpu_micros: cpu_seconds.map(|seconds| seconds * 1e6 / measured.requests as f64),
+        cpu_micros: cpu_seconds.map(|seconds| seconds * 1e6 / measured.good()),
         in_place: None,
+        errors: measured.errors,
     }
 }
 
@@ -97,6 +100,7 @@ fn alone(per_second: f64) -> Reading {
         p99: None,
         cpu_micros: None,
         in_place: None,
+        errors: 0,
     }
 }
 

@@ -67,11 +67,14 @@ fn main() -> ExitCode {
         return tests::run();
     }
     let args = CommandLine::parse();
-    match args.what {
-        None => return run::run(&args.run),
+    let is_well = match args.what {
+        None => run::run(&args.run),
         Some(What::Figures(args)) => sweep::run(&args),
         Some(What::Churn(args)) => churn::run(&args),
-        Some(What::Starts(args)) => starts::run(&args),
-    }
-    ExitCode::SUCCESS
+        Some(What::Starts(args)) => {
+            starts::run(&args);
+            true
+        }
+    };
+    ExitCode::from(u8::from(!is_well))
 }

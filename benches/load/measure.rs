@@ -21,9 +21,10 @@ pub struct Load {
     pub rate: Option<f64>,
 }
 
-/// What came of it.
+/// What came of it. Rates and latencies are those of good answers: nothing is quicker than to refuse.
 pub struct Measured {
     pub requests: u64,
+    /// Those whose answer was not a good one, or did not come.
     pub errors: u64,
     /// What the first of them was.
     pub first_error: Option<String>,
@@ -47,11 +48,16 @@ impl Measured {
         }
     }
 
-    pub fn per_second(&self) -> f64 {
-        self.requests as f64 / self.seconds.max(1e-9)
+    /// How many were answered well.
+    pub fn good(&self) -> f64 {
+        self.requests.saturating_sub(self.errors) as f64
     }
 
-    /// The latency that this share of the requests did not exceed.
+    pub fn per_second(&self) -> f64 {
+        self.good() / self.seconds.max(1e-9)
+    }
+
+    /// The latency that this share of the good answers did not exceed.
     pub fn millis(&self, share: f64) -> f64 {
         self.latencies.value_at_quantile(share) as f64 / 1_000.0
     }
@@ -69,11 +75,14 @@ impl Measured {
     }
 
     fn count(&mut self, latency: Duration, trouble: Option<String>) {
+        self.requests += 1;
+        if trouble.is_some() {
+            self.errors += 1;
+            self.first_error = self.first_error.take().or(trouble);
+            return;
+        }
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.latencies.saturating_record(micros.max(1));
-        self.requests += 1;
-        self.errors += u64::from(trouble.is_some());
-        self.first_error = self.first_error.take().or(trouble);
     }
 }
 
@@ -197,4 +206,20 @@ async fn one(mut connection: Connection, client: u64, shared: Arc<Shared>) {
             break;
         }
     }
+}
+
+pub fn test() {
+    let mut measured = Measured::new();
+    measured.seconds = 2.0;
+    for _ in 0..10 {
+        measured.count(Duration::from_millis(10), None);
+    }
+    // Refused soon, which makes nothing better.
+    for error in 0..90 {
+        measured.count(Duration::from_millis(1), Some(error.to_string()));
+    }
+    assert_eq!((measured.requests, measured.errors), (100, 90));
+    assert_eq!(measured.first_error.as_deref(), Some("0"));
+    assert!((measured.per_second() - 5.0).abs() < 1e-9);
+    assert!(measured.millis(0.01) > 9.0);
 }

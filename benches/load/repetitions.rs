@@ -33,11 +33,11 @@ struct One {
 }
 
 impl One {
-    /// Requests, or what is in them, for each of the floor's. A floor on one core is held against
+    /// Good answers, or what was in their requests, for each of the floor's. A floor on one core is held against
     /// what the node does in a second of one core's time.
     fn ratio(&self, units: f64, is_per_core: bool) -> f64 {
         let rate = match self.node_seconds() {
-            Some(seconds) if is_per_core => self.measured.requests as f64 / seconds,
+            Some(seconds) if is_per_core => self.measured.good() / seconds,
             _ => self.measured.per_second(),
         };
         rate * units / self.floor.per_second
@@ -125,7 +125,8 @@ fn row(target: &Target, scenario: Scenario, settings: Settings, floor: &Floor, a
     let is_known = all.iter().all(|one| one.node_seconds().is_some());
     let is_per_core = floor.is_per_core() && is_known;
     let median = |of: &dyn Fn(&One) -> Option<f64>| {
-        let values: Vec<f64> = all.iter().filter_map(of).collect();
+        let values = all.iter().filter_map(of).filter(|value| value.is_finite());
+        let values: Vec<f64> = values.collect();
         Spread::of(&values).map(|spread| spread.median)
     };
     let spread = |of: &dyn Fn(&One) -> f64| {
@@ -145,13 +146,14 @@ fn row(target: &Target, scenario: Scenario, settings: Settings, floor: &Floor, a
         requests: together.requests,
         errors: together.errors,
         first_error: together.first_error.clone(),
+        floor_errors: all.iter().map(|one| one.floor.errors).sum(),
         per_second: per_second.median,
         per_second_range: per_second.range,
         p50: together.millis(0.5),
         p99: together.millis(0.99),
         p999: together.millis(0.999),
         cores: median(&|one| Some(one.node_seconds()? / one.measured.seconds)),
-        cpu_micros: median(&|one| Some(one.node_seconds()? * 1e6 / one.measured.requests as f64)),
+        cpu_micros: median(&|one| Some(one.node_seconds()? * 1e6 / one.measured.good())),
         client_cores: median(&|one| Some(one.measured.cpu_seconds? / one.measured.seconds)),
         rss_mib: peaks.reduce(f64::max),
         floor: floor.name().to_owned(),
@@ -181,13 +183,16 @@ pub fn test() {
             p99: None,
             cpu_micros: None,
             in_place: None,
+            errors: 0,
         },
         usage: Some(Usage {
             cpu_seconds: Some(1.5),
             rss_mib: 1.0,
         }),
     };
-    (one.measured.requests, one.measured.seconds) = (900, 1.0);
+    // A hundred of them were refused, and count for nothing.
+    (one.measured.requests, one.measured.errors) = (1_000, 100);
+    one.measured.seconds = 1.0;
     let is = |ratio: f64, wanted: f64| assert!((ratio - wanted).abs() < 1e-9, "{ratio}");
     is(one.ratio(1.0, true), 0.6);
     is(one.ratio(1.0, false), 0.9);

@@ -17,10 +17,14 @@ pub struct Row {
     pub certs: u64,
     pub client_key: String,
     pub requests: u64,
+    /// Requests without a good answer. They are in no other figure, and a row with one of them is
+    /// no measurement.
     pub errors: u64,
     /// What the first of them was.
     pub first_error: Option<String>,
-    /// Median of the repetitions, and the least and the most.
+    /// The same of the floor.
+    pub floor_errors: u64,
+    /// Good answers: the median of the repetitions, and the least and the most.
     pub per_second: f64,
     pub per_second_range: (f64, f64),
     /// Milliseconds, of all repetitions together.
@@ -130,7 +134,37 @@ pub fn line(row: &Row) -> String {
     if let Some(error) = &row.first_error {
         let _ = write!(text, "\n  first error: {error}");
     }
+    if row.floor_errors > 0 {
+        let _ = write!(text, "\n  errors of the floor: {}", row.floor_errors);
+    }
     text
+}
+
+/// Says what failed; returns whether nothing did.
+pub fn tell_failures(rows: &[Row]) -> bool {
+    let failures = failures(rows);
+    for line in &failures {
+        println!("failed: {line}");
+    }
+    failures.is_empty()
+}
+
+/// What failed, one line for each row in which something did.
+fn failures(rows: &[Row]) -> Vec<String> {
+    let failed = rows
+        .iter()
+        .filter(|row| row.errors + row.floor_errors > 0 || row.requests == 0);
+    let line = |row: &Row| {
+        let mut line = format!(
+            "{}: {} of {} requests without a good answer",
+            row.scenario, row.errors, row.requests
+        );
+        if row.floor_errors > 0 {
+            let _ = write!(line, ", {} of its floor's", row.floor_errors);
+        }
+        line
+    };
+    failed.map(line).collect()
 }
 
 /// What moved by more than a tenth from a baseline; what the baseline does not have is named, too.
@@ -194,4 +228,15 @@ pub fn test() {
     assert_eq!(moved(&[row("a", 1.09), row("b", 0.46)]), 0);
     assert_eq!(moved(&[row("a", 1.12), row("b", 0.44)]), 2);
     assert_eq!(moved(&[row("c", 1.0), row("a", f64::NAN)]), 2);
+
+    let of = |requests, errors, floor_errors| Row {
+        requests,
+        errors,
+        floor_errors,
+        ..row("a", 1.0)
+    };
+    assert_eq!(failures(&[of(9, 0, 0)]), Vec::<String>::new());
+    let failed = failures(&[of(9, 1, 0), of(9, 0, 1), of(0, 0, 0)]);
+    assert_eq!(failed.len(), 3);
+    assert_eq!(failed[0], "a: 1 of 9 requests without a good answer");
 }

@@ -63,7 +63,8 @@ struct Figures {
     by_clients: Vec<Row>,
 }
 
-pub fn run(args: &Args) {
+/// Whether there were no errors.
+pub fn run(args: &Args) -> bool {
     std::fs::create_dir_all(&args.out).unwrap();
     let json = args.out.join("figures.json");
     let figures = if args.redraw {
@@ -76,6 +77,8 @@ pub fn run(args: &Args) {
     draw_by_size(&figures.by_size, &args.out);
     draw_by_clients(&figures.by_clients, &args.out);
     println!("{}", args.out.display());
+    let is_sound = report::tell_failures(&figures.by_size);
+    report::tell_failures(&figures.by_clients) && is_sound
 }
 
 fn measure_all(args: &Args) -> Figures {

@@ -9,12 +9,13 @@ use tempfile::TempDir;
 
 use super::args::BENCH;
 use super::node::{self, Node};
-use super::{client, floor, process, repetitions, report};
+use super::{client, floor, measure, process, repetitions, report};
 
 pub fn run() -> ExitCode {
-    let tests: [(&str, fn()); 13] = [
+    let tests: [(&str, fn()); 14] = [
         ("client", client::test),
         ("floor", floor::test),
+        ("measure", measure::test),
         ("process", process::test),
         ("repetitions", repetitions::test),
         ("report", report::test),
@@ -57,7 +58,7 @@ fn said(output: &Output) -> String {
 }
 
 /// Measures some scenarios of few users, for a moment, and returns the rows.
-fn measure(arguments: &[&str]) -> Vec<Value> {
+fn measured(arguments: &[&str]) -> Vec<Value> {
     let folder = TempDir::new().unwrap();
     let json = folder.path().join("rows.json");
     let json = ["--json", text(&json)];
@@ -94,7 +95,7 @@ fn assert_sound(row: &Value) {
 fn every_scenario_is_measured() {
     let folder = TempDir::new().unwrap();
     let html = folder.path().join("page.html");
-    let rows = measure(&[&FEW[..], &["--html", text(&html)]].concat());
+    let rows = measured(&[&FEW[..], &["--html", text(&html)]].concat());
     let of =
         |name: &str| -> Vec<&str> { rows.iter().map(|row| row[name].as_str().unwrap()).collect() };
     let scenarios = [
@@ -132,7 +133,7 @@ fn every_scenario_is_measured() {
 
 fn an_open_loop_sends_what_it_says() {
     let few = [&["server-now", "--rate", "200"], &FEW[..]].concat();
-    let rows = measure(&few);
+    let rows = measured(&few);
     assert_sound(&rows[0]);
     assert_eq!(rows[0]["rate"], 200.0);
     // Twice 50 ms of it, and the first of each of four clients.
@@ -143,7 +144,7 @@ fn an_open_loop_sends_what_it_says() {
 fn what_has_moved_is_said() {
     let folder = TempDir::new().unwrap();
     let baseline = folder.path().join("baseline.json");
-    let mut rows = measure(&[&["server-now"], &FEW[..]].concat());
+    let mut rows = measured(&[&["server-now"], &FEW[..]].concat());
     rows[0]["ratio"] = (rows[0]["ratio"].as_f64().unwrap() * 1000.0).into();
     std::fs::write(&baseline, serde_json::to_vec(&rows).unwrap()).unwrap();
     let compare = ["server-now", "--warm-up", "0", "--compare", text(&baseline)];
@@ -158,7 +159,7 @@ fn a_running_node_is_measured() {
     let node = Node::start(&node::place(None));
     let (url, pid) = (format!("http://{}", node.address), node.id().to_string());
     let at = ["lookup-now", "rotate", "--node", &url, "--pid", &pid];
-    for row in measure(&[&at[..], &["--clients", "2"]].concat()) {
+    for row in measured(&[&at[..], &["--clients", "2"]].concat()) {
         assert_sound(&row);
         assert!(row["rss_mib"].as_f64().unwrap() > 1.0, "{row}");
     }
@@ -169,9 +170,28 @@ fn an_error_is_counted_and_told() {
     std::fs::write(place.path("config.toml"), "key_packages.per_client = 1\n").unwrap();
     let node = Node::start(&place);
     let url = format!("http://{}", node.address);
-    let said = said(&load(&[&["publish", "--node", &url], &LITTLE[..]].concat()));
+    let folder = TempDir::new().unwrap();
+    let rows = folder.path().join("rows.json");
+    let publish = ["publish", "--node", &url, "--json", text(&rows)];
+    let output = load(&[&publish[..], &LITTLE[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("\n  first error: 4"), "{said}");
     assert!(said.contains("P2CORE_"), "{said}");
+    assert!(said.contains("\nfailed: publish: "), "{said}");
+    // Nothing else was answered, so there is no rate, no ratio and no latency.
+    let row = &read(&rows)[0];
+    assert_eq!(row["errors"], row["requests"]);
+    for name in ["per_second", "ratio", "p50"] {
+        assert_eq!(row[name], 0.0, "{name}: {row}");
+    }
+
+    // A comparison says so, too.
+    let compare = ["publish", "--node", &url, "--compare", text(&rows)];
+    let output = load(&[&compare[..], &LITTLE[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("\nfailed: publish: "), "{said}");
 }
 
 fn figures_are_drawn() {
@@ -228,7 +248,7 @@ fn churn_says_what_remains() {
 fn starts_are_timed() {
     let folder = TempDir::new().unwrap();
     let seed = folder.path().join("seed");
-    measure(&[&["server-now", "--keep", text(&seed)], &FEW[..]].concat());
+    measured(&[&["server-now", "--keep", text(&seed)], &FEW[..]].concat());
     let few = ["--repetitions", "2", "--seconds", "0.2", "--clients", "2"];
     let said = said(&load(&[&["starts", text(&seed)], &few[..]].concat()));
     let lines: Vec<_> = said.lines().collect();
