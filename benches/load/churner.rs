@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::client::{Connection, Request};
+use super::client::Request;
 use super::key_kind::KeyKind;
+use super::line::{self, Line, Trouble};
+use super::measure;
 use super::people::{json as packages_json, packages_of};
 use crate::support::{Api, ClientKey, PASSWORD, Session};
 
@@ -37,8 +39,10 @@ pub struct Churner {
 
 /// A client's connection to the node.
 struct Wire {
-    connection: Connection,
+    line: Line,
     request: Request,
+    /// Nobody listens any more.
+    is_over: bool,
 }
 
 impl Churner {
@@ -71,11 +75,12 @@ impl Churner {
     /// Goes on until the end.
     pub async fn churn(mut self, address: Arc<str>, end: Instant, rotations_only: bool) {
         let mut wire = Wire {
-            connection: Connection::open(&address).await.unwrap(),
+            line: Line::new(&address),
             request: Request::default(),
+            is_over: false,
         };
         let mut number = 0_u64;
-        while Instant::now() < end {
+        while Instant::now() < end && !wire.is_over {
             number += 1;
             // What was refused has been counted.
             let _done = match number % 100 {
@@ -161,17 +166,46 @@ impl Churner {
 
     /// The answer, which is null where there is no body; none where it is not one of success.
     async fn send(&self, wire: &mut Wire) -> Option<Value> {
-        let answer = wire.connection.send(&wire.request).await;
-        let answer = answer.expect("the node is there");
         self.counts.requests.fetch_add(1, Relaxed);
-        if !matches!(answer.status, 200..=299) {
-            let before = self.counts.errors.fetch_add(1, Relaxed);
-            if before == 0 {
-                let body = String::from_utf8_lossy(answer.body);
-                eprintln!("the first error: {body}");
+        let trouble = match wire.line.send(&wire.request).await {
+            Ok(answer) if measure::good(&answer) => {
+                return Some(serde_json::from_slice(answer.body).unwrap_or_default());
             }
-            return None;
+            Ok(answer) => answer.to_string(),
+            Err(trouble) => {
+                wire.is_over = matches!(trouble, Trouble::NoConnection(_));
+                trouble.to_string()
+            }
+        };
+        if self.counts.errors.fetch_add(1, Relaxed) == 0 {
+            eprintln!("the first error: {trouble}");
         }
-        Some(serde_json::from_slice(answer.body).unwrap_or_default())
+        None
     }
+}
+
+/// A server that hangs up again and again is counted, and does not end the churn.
+pub fn test() {
+    let counts = Arc::new(Counts::default());
+    let text = String::new;
+    let churner = Churner {
+        name: text(),
+        session: Session {
+            fid: text(),
+            user_id: text(),
+            token: text(),
+            id_cert: Vec::new(),
+        },
+        neighbour: text(),
+        key: ClientKey::ed25519(),
+        kind: KeyKind::Ed25519,
+        rotation: Vec::new(),
+        counts: Arc::clone(&counts),
+    };
+    let end = Instant::now() + Duration::from_millis(100);
+    let address: Arc<str> = line::server(2).into();
+    measure::on_one_thread(churner.churn(address, end, true));
+    let errors = counts.errors.load(Relaxed);
+    assert!(errors > 1, "{errors}");
+    assert!(counts.requests.load(Relaxed) > errors);
 }

@@ -27,6 +27,7 @@ mod client;
 mod floor;
 mod key_kind;
 mod known;
+mod line;
 mod measure;
 mod node;
 mod page;

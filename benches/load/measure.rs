@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::client::{Answer, Connection, Request};
+use super::client::{Answer, Request};
+use super::line::{self, Line, Trouble};
 use super::process;
 
 /// How long, and how hard.
@@ -15,9 +16,9 @@ use super::process;
 pub struct Load {
     pub clients: u64,
     pub seconds: f64,
-    /// Requests a second (open loop): the latency of one that nobody was free to send counts from
-    /// the instant at which it was due. None: each client sends when it has its answer (closed
-    /// loop).
+    /// Requests a second (open loop): the latency of each counts from the instant at which it was due,
+    /// whatever made it late. The timer alone makes it up to a millisecond, for the floor as well.
+    /// None: each client sends when it has its answer (closed loop).
     pub rate: Option<f64>,
 }
 
@@ -132,10 +133,12 @@ struct Shared {
 }
 
 async fn run_all(address: &str, script: &Script, load: Load) -> Measured {
-    let mut connections = Vec::new();
+    let mut lines = Vec::new();
     for _ in 0..load.clients {
-        let opened = Connection::open(address).await;
-        connections.push(opened.expect("the server takes connections"));
+        let mut line = Line::new(address);
+        // Who is not taken in now is an error when it asks.
+        drop(line.connect().await);
+        lines.push(line);
     }
     let cpu_before = process::cpu_seconds_here();
     let shared = Arc::new(Shared {
@@ -146,9 +149,9 @@ async fn run_all(address: &str, script: &Script, load: Load) -> Measured {
         count: AtomicU64::new(0),
         measured: Mutex::new(Measured::new()),
     });
-    let clients = connections.into_iter().zip(0..);
+    let clients = lines.into_iter().zip(0..);
     let clients: Vec<_> = clients
-        .map(|(connection, client)| tokio::spawn(one(connection, client, Arc::clone(&shared))))
+        .map(|(line, client)| tokio::spawn(one(line, client, Arc::clone(&shared))))
         .collect();
     for client in clients {
         client.await.expect("a client does not panic");
@@ -156,33 +159,27 @@ async fn run_all(address: &str, script: &Script, load: Load) -> Measured {
     let seconds = shared.begun.elapsed().as_secs_f64();
     let shared = Arc::into_inner(shared).expect("all clients have ended");
     let measured = shared.measured.into_inner();
+    let cpu_seconds = cpu_before.zip(process::cpu_seconds_here());
     Measured {
         seconds,
-        cpu_seconds: cpu_before
-            .zip(process::cpu_seconds_here())
-            .map(|(before, after)| after - before),
+        cpu_seconds: cpu_seconds.map(|(before, after)| after - before),
         ..measured.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn one(mut connection: Connection, client: u64, shared: Arc<Shared>) {
+async fn one(mut line: Line, client: u64, shared: Arc<Shared>) {
     let end = shared.begun + Duration::from_secs_f64(shared.load.seconds);
     let mut request = Request::default();
     loop {
-        let mut late_since = None;
+        let mut due = None;
         if let Some(rate) = shared.load.rate {
             let slot = shared.slots.fetch_add(1, Ordering::Relaxed);
-            let due = shared.begun + Duration::from_secs_f64(slot as f64 / rate);
-            if due >= end {
+            let instant = shared.begun + Duration::from_secs_f64(slot as f64 / rate);
+            if instant >= end {
                 break;
             }
-            // A client that waits is late by the timer alone, whose unit is a millisecond: that is
-            // not the node's. One that is late already had to wait for the node.
-            if due > Instant::now() {
-                tokio::time::sleep_until(due.into()).await;
-            } else {
-                late_since = Some(due);
-            }
+            tokio::time::sleep_until(instant.into()).await;
+            due = Some(instant);
         } else if Instant::now() >= end {
             break;
         }
@@ -190,19 +187,21 @@ async fn one(mut connection: Connection, client: u64, shared: Arc<Shared>) {
         let Some(judge) = (shared.script)(client, number, &mut request) else {
             break;
         };
-        let since = late_since.unwrap_or_else(Instant::now);
-        let answered = connection.send(&request).await;
-        let is_lost = answered.is_err();
+        let since = due.unwrap_or_else(Instant::now);
+        let answered = line.send(&request).await;
+        let is_over = matches!(answered, Err(Trouble::NoConnection(_)));
         let trouble = match answered {
             Ok(answer) => (!judge(&answer)).then(|| answer.to_string()),
-            Err(error) => Some(format!("connection lost: {error}")),
+            Err(trouble) => Some(trouble.to_string()),
         };
         let mut measured = shared
             .measured
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         measured.count(since.elapsed(), trouble);
-        if is_lost {
+        drop(measured);
+        // Nobody listens any more. A connection that was only lost is made again.
+        if is_over {
             break;
         }
     }
@@ -222,4 +221,44 @@ pub fn test() {
     assert_eq!(measured.first_error.as_deref(), Some("0"));
     assert!((measured.per_second() - 5.0).abs() < 1e-9);
     assert!(measured.millis(0.01) > 9.0);
+    an_open_loop_counts_what_it_was_late();
+    a_lost_connection_is_made_again();
+}
+
+/// Late because of the clients themselves: each takes a tenth of a second to know what to ask.
+fn an_open_loop_counts_what_it_was_late() {
+    let script: Script = Arc::new(|_, _, request| {
+        std::thread::sleep(Duration::from_millis(100));
+        request.get(format_args!("/"), None);
+        Some(good)
+    });
+    let load = Load {
+        clients: 1,
+        seconds: 0.5,
+        rate: Some(5.0),
+    };
+    let measured = run(&line::server(usize::MAX), &script, load);
+    assert_eq!(measured.errors, 0, "{:?}", measured.first_error);
+    assert!(measured.millis(0.01) >= 100.0, "{}", measured.millis(0.01));
+}
+
+/// By a server that goes after two answers; clients that went with it would send six requests.
+fn a_lost_connection_is_made_again() {
+    let script: Script = Arc::new(|_, _, request| {
+        request.get(format_args!("/"), None);
+        Some(good)
+    });
+    let load = Load {
+        clients: 2,
+        seconds: 0.2,
+        rate: Some(100.0),
+    };
+    let measured = run(&line::server(2), &script, load);
+    assert!(measured.good() >= 10.0, "{}", measured.good());
+    assert!(measured.errors > 0);
+    assert_eq!(measured.requests, 20);
+
+    // Nobody listens: each client says so once.
+    let measured = run("127.0.0.1:1", &script, load);
+    assert_eq!((measured.requests, measured.errors), (2, 2));
 }

@@ -9,10 +9,11 @@ use tempfile::TempDir;
 
 use super::args::BENCH;
 use super::node::{self, Node};
-use super::{client, floor, measure, process, repetitions, report};
+use super::{churner, client, floor, measure, process, repetitions, report};
 
 pub fn run() -> ExitCode {
-    let tests: [(&str, fn()); 14] = [
+    let tests: [(&str, fn()); 15] = [
+        ("churner", churner::test),
         ("client", client::test),
         ("floor", floor::test),
         ("measure", measure::test),
