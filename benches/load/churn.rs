@@ -13,19 +13,20 @@ use super::measure::on_one_thread;
 use super::node::{self, Node};
 use super::process::{Disk, disk, rss_mib};
 use super::target::{api, runtime};
+use super::{Outcome, values};
 use crate::support::Api;
 use crate::support::node::DOMAIN;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How long
-    #[arg(default_value_t = 10.0)]
+    #[arg(default_value = "10", value_parser = values::positive)]
     minutes: f64,
     /// Clients, each with a session of its own
-    #[arg(long, default_value_t = 64)]
-    clients: usize,
+    #[arg(long, default_value_t = 64, value_parser = values::some())]
+    clients: u64,
     /// Seconds from one line to the next
-    #[arg(long, default_value_t = 30.0)]
+    #[arg(long, default_value = "30", value_parser = values::positive)]
     every: f64,
     /// Nothing but new certificates: no sign-ins, no KeyPackages
     #[arg(long)]
@@ -39,9 +40,9 @@ pub struct Args {
 const AT_ONCE: usize = 64;
 
 /// Whether there were no errors.
-pub fn run(args: &Args) -> bool {
-    let place = node::place(None);
-    let node = Node::start(&place);
+pub fn run(args: &Args) -> Outcome<bool> {
+    let place = node::place(None)?;
+    let node = Node::start(&place)?;
     let counts = Arc::new(Counts::default());
     let api = api(&node.address, DOMAIN);
     let churners = runtime().block_on(prepare(args, &api, &counts));
@@ -69,12 +70,12 @@ pub fn run(args: &Args) -> bool {
     println!("after a clean stop:");
     let disk = line(begun, &counts, &data, 0.0);
     conclude(&counts, disk);
-    counts.errors.load(Relaxed) == 0
+    Ok(counts.errors.load(Relaxed) == 0)
 }
 
 async fn prepare(args: &Args, api: &Api, counts: &Arc<Counts>) -> Vec<Churner> {
     let key = args.client_key.generate();
-    let numbers: Vec<usize> = (0..args.clients).collect();
+    let numbers: Vec<u64> = (0..args.clients).collect();
     let mut churners = Vec::new();
     for some in numbers.chunks(AT_ONCE) {
         let kind = args.client_key;

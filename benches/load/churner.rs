@@ -49,7 +49,7 @@ impl Churner {
     /// Registers and signs in; `numbers` are its own and its neighbour's.
     pub async fn prepare(
         api: &Api,
-        numbers: (usize, usize),
+        numbers: (u64, u64),
         kind: KeyKind,
         key: &ClientKey,
         counts: &Arc<Counts>,

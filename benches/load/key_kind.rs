@@ -1,10 +1,12 @@
 //! The kinds of keys that clients may have.
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use crate::support::ClientKey;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum KeyKind {
     P256,
     Ed25519,

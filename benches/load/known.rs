@@ -1,7 +1,9 @@
 //! Whom one can look up on a node.
 
+use super::Outcome;
 use super::client::Request;
-use super::seed::{Seeded, fid};
+use super::kept::Seeded;
+use super::seed::fid;
 
 /// Users, and the time for which the node knows something of them.
 pub struct Known {
@@ -17,21 +19,23 @@ enum Fids {
 
 impl Known {
     pub fn seeded(seeded: Seeded) -> Self {
-        let Seeded { users, from, until } = seeded;
+        let Seeded { has, from, until } = seeded;
         Self {
-            fids: Fids::Seeded(users),
+            fids: Fids::Seeded(has.users),
             from,
             until,
         }
     }
 
-    pub fn listed(fids: Vec<String>, from: u64, until: u64) -> Self {
-        assert!(!fids.is_empty(), "nobody to look up");
-        Self {
+    pub fn listed(fids: Vec<String>, from: u64, until: u64) -> Outcome<Self> {
+        if fids.is_empty() {
+            return Err("there is nobody to look up".to_owned());
+        }
+        Ok(Self {
             fids: Fids::Listed(fids),
             from,
             until,
-        }
+        })
     }
 
     pub fn users(&self) -> u64 {

@@ -25,17 +25,21 @@ mod churn;
 mod churner;
 mod client;
 mod floor;
+mod kept;
 mod key_kind;
 mod known;
+mod left;
 mod line;
 mod measure;
 mod node;
+mod output;
 mod page;
 mod people;
 mod picture;
 mod process;
 #[path = "../../tests/program/program.rs"]
 mod program;
+mod refused;
 mod repetitions;
 mod report;
 mod run;
@@ -48,6 +52,7 @@ mod support;
 mod sweep;
 mod target;
 mod tests;
+mod values;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,6 +60,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{CommandLine, What};
+
+/// What became of something; where it failed, what to say to whoever typed the command, in one line.
+type Outcome<T> = Result<T, String>;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -68,14 +76,18 @@ fn main() -> ExitCode {
         return tests::run();
     }
     let args = CommandLine::parse();
+    left::see_to_signals();
     let is_well = match args.what {
         None => run::run(&args.run),
         Some(What::Figures(args)) => sweep::run(&args),
         Some(What::Churn(args)) => churn::run(&args),
-        Some(What::Starts(args)) => {
-            starts::run(&args);
-            true
-        }
+        Some(What::Starts(args)) => starts::run(&args).map(|()| true),
     };
-    ExitCode::from(u8::from(!is_well))
+    ExitCode::from(match is_well {
+        Ok(is_well) => u8::from(!is_well),
+        Err(message) => {
+            eprintln!("error: {message}");
+            2
+        }
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -132,6 +132,12 @@ struct Shared {
     measured: Mutex<Measured>,
 }
 
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Measured> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 async fn run_all(address: &str, script: &Script, load: Load) -> Measured {
     let mut lines = Vec::new();
     for _ in 0..load.clients {
@@ -178,7 +184,9 @@ async fn one(mut line: Line, client: u64, shared: Arc<Shared>) {
             if instant >= end {
                 break;
             }
-            tokio::time::sleep_until(instant.into()).await;
+            if instant > Instant::now() {
+                tokio::time::sleep_until(instant.into()).await;
+            }
             due = Some(instant);
         } else if Instant::now() >= end {
             break;
@@ -194,12 +202,7 @@ async fn one(mut line: Line, client: u64, shared: Arc<Shared>) {
             Ok(answer) => (!judge(&answer)).then(|| answer.to_string()),
             Err(trouble) => Some(trouble.to_string()),
         };
-        let mut measured = shared
-            .measured
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        measured.count(since.elapsed(), trouble);
-        drop(measured);
+        shared.lock().count(since.elapsed(), trouble);
         // Nobody listens any more. A connection that was only lost is made again.
         if is_over {
             break;

@@ -9,9 +9,10 @@ use rand_core::{OsRng, RngCore as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::Outcome;
 use super::key_kind::KeyKind;
 use crate::support::key_package::draft;
-use crate::support::{Api, ClientKey, Session};
+use crate::support::{Api, ClientKey, PASSWORD, Session};
 
 pub struct People {
     pub sessions: Vec<Session>,
@@ -37,26 +38,27 @@ pub const BATCH: u64 = 100;
 
 impl People {
     /// Registers them: the node must be open. A node that was there before may know earlier ones.
-    pub async fn prepare(api: &Api, kind: KeyKind) -> Arc<Self> {
+    pub async fn prepare(api: &Api, kind: KeyKind) -> Outcome<Arc<Self>> {
         let run = OsRng.next_u32();
         let (key, giver_key) = (kind.generate(), ClientKey::ed25519());
         let sessions = join_all((0..SESSIONS).map(|number| {
             let (name, key) = (format!("load-{run:x}-{number}"), &key);
             async move {
-                api.register(&name).await;
-                api.trust(&name, "desk", key).await
+                register(api, &name).await?;
+                Ok(api.trust(&name, "desk", key).await)
             }
         }));
-        let sessions = sessions.await;
+        let sessions: Outcome<Vec<_>> = sessions.await.into_iter().collect();
+        let sessions = sessions?;
         let rotations = sessions.iter().map(|session| {
             let csr = STANDARD.encode(key.csr(&session.fid, "desk"));
             json!({ "csr": csr }).to_string().into_bytes()
         });
         let publisher = format!("load-{run:x}-publisher");
         let giver = format!("load-{run:x}-giver");
-        api.register(&publisher).await;
-        api.register(&giver).await;
-        Arc::new(Self {
+        register(api, &publisher).await?;
+        register(api, &giver).await?;
+        Ok(Arc::new(Self {
             rotations: rotations.collect(),
             giver: api.trust(&giver, "desk", &giver_key).await,
             sessions,
@@ -64,7 +66,7 @@ impl People {
             kind,
             giver_key,
             publisher,
-        })
+        }))
     }
 
     /// The session that a client shares.
@@ -73,7 +75,7 @@ impl People {
     }
 
     /// Fills the giver's pool up to so many packages, or to its limit; returns how many there are.
-    pub async fn stock(&self, api: &Api, packages: u64) -> u64 {
+    pub async fn stock(&self, api: &Api, packages: u64) -> Outcome<u64> {
         let packages = packages.min(POOL - BATCH);
         let stock: Value = api.stock(&self.giver).await;
         let there = stock["available"]["1"].as_u64().unwrap_or_default();
@@ -83,12 +85,15 @@ impl People {
             let request = api.request(Method::POST, "/keypackage/@me");
             let request = request.bearer_auth(&self.giver.token).body(json(&packages));
             let status = request.send().await.unwrap().status();
-            assert_eq!(
-                status, 201,
-                "the giver's KeyPackages: is per_client high enough?"
-            );
+            if status != 201 {
+                return Err(format!(
+                    "{} does not take {POOL} KeyPackages of a client ({status}): see \
+                     key_packages.per_client",
+                    api.base
+                ));
+            }
         }
-        there + missing * BATCH
+        Ok(there + missing * BATCH)
     }
 
     /// Batches that a new session may publish, and its token. A new one each time, since a pool has
@@ -119,6 +124,19 @@ impl People {
     /// A CSR as it is sent.
     pub fn csr(&self) -> Vec<u8> {
         self.key.csr(&self.sessions[0].fid, "desk")
+    }
+}
+
+async fn register(api: &Api, name: &str) -> Outcome<()> {
+    let body = json!({ "username": name, "password": PASSWORD });
+    let request = api.request(Method::POST, "/identity").json(&body);
+    let answer = request.send().await.map_err(|error| error.to_string())?;
+    match answer.status().as_u16() {
+        201 => Ok(()),
+        other => Err(format!(
+            "{} does not register users ({other}): registration.mode = \"open\" does",
+            api.base
+        )),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::client::{Connection, Request};
+use super::Outcome;
+use super::client::Request;
 use super::floor::{Floor, Reading};
 use super::key_kind::KeyKind;
+use super::line::Line;
 use super::measure::{self, Load, Measured, Script};
 use super::process::{Usage, Watch};
 use super::report::{Row, Spread};
@@ -16,7 +18,7 @@ use super::target::Target;
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     pub load: Load,
-    pub repetitions: u32,
+    pub repetitions: u64,
     /// For how long, in seconds, lookups go on before they are measured.
     pub warm_up: f64,
     /// Certificates of each user, where that is known.
@@ -49,12 +51,12 @@ impl One {
     }
 }
 
-pub fn measure(target: &mut Target, scenario: Scenario, settings: Settings) -> Row {
+pub fn measure(target: &mut Target, scenario: Scenario, settings: Settings) -> Outcome<Row> {
     let template = format!("{:<12} {{wide_bar}} {{pos}}/{{len}}", scenario.name());
-    let progress = ProgressBar::new(settings.repetitions.into())
+    let progress = ProgressBar::new(settings.repetitions)
         .with_style(ProgressStyle::with_template(&template).unwrap());
     progress.tick();
-    let floor = floor(target, scenario);
+    let floor = floor(target, scenario)?;
     if matches!(floor, Floor::Static(_)) {
         // What users ask for day after day is in memory: the time it takes to get there is not what
         // is asked here.
@@ -63,12 +65,12 @@ pub fn measure(target: &mut Target, scenario: Scenario, settings: Settings) -> R
             seconds: settings.warm_up,
             ..settings.load
         };
-        let script = script(target, scenario, settings.warm_up);
+        let script = script(target, scenario, settings.warm_up)?;
         measure::run(&target.address, &script, warming);
     }
     let mut all = Vec::new();
     for _ in 0..settings.repetitions {
-        let script = script(target, scenario, settings.load.seconds);
+        let script = script(target, scenario, settings.load.seconds)?;
         let floor = floor.measure(settings.load);
         let watch = target.pid.map(Watch::start);
         let measured = measure::run(&target.address, &script, settings.load);
@@ -80,40 +82,44 @@ pub fn measure(target: &mut Target, scenario: Scenario, settings: Settings) -> R
         progress.inc(1);
     }
     progress.finish_and_clear();
-    row(target, scenario, settings, &floor, &all)
+    Ok(row(target, scenario, settings, &floor, &all))
 }
 
-fn script(target: &mut Target, scenario: Scenario, seconds: f64) -> Script {
+fn script(target: &mut Target, scenario: Scenario, seconds: f64) -> Outcome<Script> {
     if !scenario.needs_people() {
-        return scenario.reading(&target.known);
+        return Ok(scenario.reading(&target.known));
     }
-    let people = target.people();
+    let people = target.people()?;
     target.block_on(scenario.script(&target.api, &target.known, &people, seconds))
 }
 
-fn floor(target: &mut Target, scenario: Scenario) -> Floor {
-    match scenario {
+fn floor(target: &mut Target, scenario: Scenario) -> Outcome<Floor> {
+    Ok(match scenario {
         Scenario::ServerNow | Scenario::LookupNow | Scenario::LookupPast | Scenario::Mixed => {
-            let body = sample(target, scenario);
-            Floor::Static(Static::start(&body, target.folder()))
+            let body = sample(target, scenario)?;
+            Floor::Static(Static::start(&body, target.folder())?)
         }
         Scenario::Claim => Floor::Fdatasync(target.folder().to_owned()),
-        Scenario::Trust => Floor::HashAndSign(target.people().csr()),
-        Scenario::Rotate => Floor::VerifyAndSign(target.people().csr()),
-        Scenario::Publish => Floor::Validate(target.people().samples()),
-    }
+        Scenario::Trust => Floor::HashAndSign(target.people()?.csr()),
+        Scenario::Rotate => Floor::VerifyAndSign(target.people()?.csr()),
+        Scenario::Publish => Floor::Validate(target.people()?.samples()),
+    })
 }
 
 /// What the node answers to the first request of a scenario.
-fn sample(target: &mut Target, scenario: Scenario) -> Vec<u8> {
+fn sample(target: &Target, scenario: Scenario) -> Outcome<Vec<u8>> {
     let script = scenario.reading(&target.known);
     let mut request = Request::default();
     let judge = script(0, 0, &mut request).expect("readers never end");
     measure::on_one_thread(async {
-        let mut connection = Connection::open(&target.address).await.unwrap();
-        let answer = connection.send(&request).await.unwrap();
-        assert!(judge(&answer), "{scenario:?}: {}", answer.status);
-        answer.body.to_vec()
+        let mut line = Line::new(&target.address);
+        let answer = line.send(&request).await;
+        let answer = answer.map_err(|trouble| trouble.to_string())?;
+        if !judge(&answer) {
+            let scenario = scenario.name();
+            return Err(format!("{scenario}: the first answer is {answer}"));
+        }
+        Ok(answer.body.to_vec())
     })
 }
 

@@ -22,7 +22,7 @@ pub struct Row {
     pub errors: u64,
     /// What the first of them was.
     pub first_error: Option<String>,
-    /// The same of the floor.
+    /// Errors of the floor.
     pub floor_errors: u64,
     /// Good answers: the median of the repetitions, and the least and the most.
     pub per_second: f64,

@@ -1,18 +1,18 @@
 //! Some scenarios, one after the other, on one node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
-use tempfile::TempDir;
 
+use super::kept::{Wanted, kept};
 use super::key_kind::KeyKind;
 use super::measure::Load;
-use super::page;
+use super::output::Output;
 use super::repetitions::{Settings, measure};
 use super::report::{self, Row};
 use super::scenarios::Scenario;
-use super::seed::{self, Wanted};
 use super::target::{Running, Target};
+use super::{Outcome, left, output, page, values};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,25 +20,25 @@ pub struct Args {
     #[arg(value_enum)]
     scenarios: Vec<Scenario>,
     /// How many clients, each with a connection
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = values::some())]
     clients: u64,
     /// Open loop: so many requests a second, whatever the answers do
-    #[arg(long)]
+    #[arg(long, value_parser = values::positive)]
     rate: Option<f64>,
     /// Seconds for each repetition
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value = "1", value_parser = values::positive)]
     seconds: f64,
     /// Repetitions, each with its floor beside it
-    #[arg(long, default_value_t = 7)]
-    repetitions: u32,
+    #[arg(long, default_value_t = 7, value_parser = values::some())]
+    repetitions: u64,
     /// Seconds of lookups before they are measured
-    #[arg(long, default_value_t = 8.0)]
+    #[arg(long, default_value = "8", value_parser = values::positive_or_zero)]
     warm_up: f64,
     /// Users in the log
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value = "10000", value_parser = values::many)]
     users: u64,
     /// Certificates of each of them
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = values::days())]
     certs: u64,
     /// The keys of clients
     #[arg(long, value_enum, default_value = "p256")]
@@ -60,15 +60,20 @@ pub struct Args {
 }
 
 /// Whether there were no errors, and nothing moved.
-pub fn run(args: &Args) -> bool {
-    let mut target = target(args);
+pub fn run(args: &Args) -> Outcome<bool> {
+    let open = |path: &Option<PathBuf>| path.as_deref().map(Output::open).transpose();
+    let (json, html) = (open(&args.json)?, open(&args.html)?);
+    let baseline = args.compare.as_deref().map(output::read_json::<Vec<Row>>);
+    let baseline = baseline.transpose()?;
+    let temporary = left::folder()?;
+    let mut target = target(args, temporary.path())?;
     let settings = Settings {
         load: Load {
             clients: args.clients,
             seconds: args.seconds,
             rate: args.rate,
         },
-        repetitions: args.repetitions.max(1),
+        repetitions: args.repetitions,
         warm_up: args.warm_up,
         certs: args.certs,
         kind: args.client_key,
@@ -81,22 +86,21 @@ pub fn run(args: &Args) -> bool {
     let mut rows = Vec::new();
     println!("{}", report::HEADINGS);
     for scenario in asked {
-        let row = measure(&mut target, *scenario, settings);
+        let row = measure(&mut target, *scenario, settings)?;
         println!("{}", report::line(&row));
         rows.push(row);
     }
     drop(target);
-    if let Some(path) = &args.json {
-        std::fs::write(path, serde_json::to_vec_pretty(&rows).unwrap()).unwrap();
+    if let Some(json) = json {
+        json.write(&output::json(&rows))?;
     }
-    if let Some(path) = &args.html {
-        std::fs::write(path, page::html(&rows)).unwrap();
+    if let Some(html) = html {
+        html.write(page::html(&rows).as_bytes())?;
     }
     let is_sound = report::tell_failures(&rows);
-    let Some(baseline) = &args.compare else {
-        return is_sound;
+    let Some(baseline) = baseline else {
+        return Ok(is_sound);
     };
-    let baseline: Vec<Row> = serde_json::from_slice(&std::fs::read(baseline).unwrap()).unwrap();
     let moved = report::compare(&rows, &baseline);
     for line in &moved {
         println!("moved: {line}");
@@ -104,21 +108,20 @@ pub fn run(args: &Args) -> bool {
     if moved.is_empty() {
         println!("nothing has moved by more than 10 %");
     }
-    is_sound && moved.is_empty()
+    Ok(is_sound && moved.is_empty())
 }
 
-fn target(args: &Args) -> Target {
-    if let Some(base) = &args.running.node {
-        return Target::running(base, &args.running, args.client_key);
+fn target(args: &Args, temporary: &Path) -> Outcome<Target> {
+    if let Some(address) = &args.running.node {
+        return Target::running(address, &args.running, args.client_key);
     }
     let wanted = Wanted {
         users: args.users,
         certs_each: args.certs,
         kind: args.client_key,
     };
-    let folder = TempDir::new().unwrap();
     let data = args.keep.clone();
-    let data = data.unwrap_or_else(|| folder.path().join("seed"));
-    let seeded = seed::kept(&data, wanted);
+    let data = data.unwrap_or_else(|| temporary.join("seed"));
+    let seeded = kept(&data, wanted)?;
     Target::start(&data, seeded, args.client_key)
 }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use rand_core::{OsRng, RngCore as _};
 use serde_json::json;
 
+use super::Outcome;
 use super::client::Request;
 use super::known::Known;
 use super::measure::{Judge, Script, full, good};
@@ -81,9 +82,9 @@ impl Scenario {
         known: &Arc<Known>,
         people: &Arc<People>,
         seconds: f64,
-    ) -> Script {
+    ) -> Outcome<Script> {
         let people = Arc::clone(people);
-        match self {
+        Ok(match self {
             Self::ServerNow | Self::LookupNow | Self::LookupPast => self.reading(known),
             Self::Trust => {
                 Arc::new(move |client, _, request| Some(trust(&people, client, request)))
@@ -92,7 +93,7 @@ impl Scenario {
                 Arc::new(move |client, _, request| Some(rotate(&people, client, request)))
             }
             Self::Claim => {
-                let stock = people.stock(api, (CLAIMS * seconds) as u64).await;
+                let stock = people.stock(api, (CLAIMS * seconds) as u64).await?;
                 Arc::new(move |client, number, request| {
                     (number < stock).then(|| claim(&people, client, request))
                 })
@@ -106,7 +107,9 @@ impl Scenario {
                 })
             }
             Self::Mixed => {
-                let stock = people.stock(api, (CLAIMS_IN_MIXED * seconds) as u64).await;
+                let stock = people
+                    .stock(api, (CLAIMS_IN_MIXED * seconds) as u64)
+                    .await?;
                 let (known, salt) = (Arc::clone(known), OsRng.next_u64());
                 Arc::new(move |client, number, request| {
                     let random = salt.wrapping_add(number);
@@ -118,7 +121,7 @@ impl Scenario {
                     })
                 })
             }
-        }
+        })
     }
 }
 

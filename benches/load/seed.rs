@@ -1,6 +1,6 @@
 //! A data directory with many users and certificates, written through the registry itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use actix::{Actor as _, Arbiter};
@@ -18,10 +18,14 @@ use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand_core::OsRng;
 
-use super::key_kind::KeyKind;
+use super::Outcome;
+use super::kept::{Seeded, Wanted};
 use crate::support::node::DOMAIN;
 
 const DAY: u64 = Timestamp::DAY;
+
+/// For how long each certificate is valid.
+pub const VALID_DAYS: u64 = 60;
 
 /// UNIX seconds.
 pub fn now() -> u64 {
@@ -34,99 +38,29 @@ const AT_ONCE: usize = 1_000;
 /// MiB. Rounds come to every user again.
 const CACHE: u64 = 4_096;
 
-/// What is to be in a directory.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted {
-    pub users: u64,
-    pub certs_each: u64,
-    pub kind: KeyKind,
-}
-
-/// The users of a seeded directory: `u0@a.example` and so on.
-#[derive(Debug, Clone, Copy)]
-pub struct Seeded {
-    pub users: u64,
-    /// The first and the last second between which certificates were issued.
-    pub from: u64,
-    pub until: u64,
-}
-
+/// A user's federation ID.
 pub fn fid(user: u64) -> String {
     format!("u{user}@{DOMAIN}")
 }
 
-/// Makes `data` unless that was done before; what is there is taken as it is.
-pub fn kept(data: &Path, wanted: Wanted) -> Seeded {
-    if let Some(seeded) = noted(data) {
-        if seeded.users != wanted.users {
-            eprintln!("{} has {} users", data.display(), seeded.users);
-        }
-        return seeded;
-    }
-    assert!(!data.exists(), "{} is not a seed", data.display());
-    // Under another name until it is whole.
-    let unfinished = data.with_extension("unfinished");
-    if unfinished.exists() {
-        std::fs::remove_dir_all(&unfinished).unwrap();
-    }
-    std::fs::create_dir_all(data.parent().unwrap_or(Path::new("."))).unwrap();
-    let system = actix::System::new();
-    let seeded = system.block_on(seed(&unfinished, wanted));
-    std::fs::rename(unfinished, data).unwrap();
-    let Seeded { users, from, until } = seeded;
-    std::fs::write(note(data), format!("{users} {from} {until}\n")).unwrap();
-    seeded
-}
-
-/// What a directory was seeded with.
-pub fn noted(data: &Path) -> Option<Seeded> {
-    let text = std::fs::read_to_string(note(data)).ok()?;
-    let numbers: Result<Vec<u64>, _> = text.split_whitespace().map(str::parse).collect();
-    let &[users, from, until] = numbers.ok()?.as_slice() else {
-        return None;
-    };
-    Some(Seeded { users, from, until })
-}
-
-fn note(data: &Path) -> PathBuf {
-    data.with_extension("seeded")
+/// Fills `data`, an empty folder.
+pub fn seed(data: &Path, wanted: Wanted) -> Outcome<Seeded> {
+    actix::System::new().block_on(fill(data, wanted))
 }
 
 /// Fills `data` with users who had so many certificates each, one a day.
-async fn seed(data: &Path, wanted: Wanted) -> Seeded {
+async fn fill(data: &Path, wanted: Wanted) -> Outcome<Seeded> {
     let Wanted {
         users, certs_each, ..
     } = wanted;
     let now = now();
     let from = now - (certs_each + 1) * DAY;
     let clock = ManualClock::at(Timestamp::from_secs(from));
-    let mut sources = Sources::default();
-    for (key, value) in [
-        ("domain", DOMAIN),
-        ("data_dir", data.to_str().unwrap()),
-        ("listen.address", "127.0.0.1:0"),
-    ] {
-        sources.add_flag("bench", key, value);
-    }
-    let config = Config::from_sources(&sources).unwrap();
-    let node = Node::start(&config, Arc::new(clock.clone())).await.unwrap();
-    let server_cert = node.cert.clone();
-    node.stop().await;
-    let key = std::fs::read_dir(data.join("keys"))
-        .unwrap()
-        .next()
-        .unwrap();
-    let key = std::fs::read_to_string(key.unwrap().path()).unwrap();
-    let key = PrivateKey::from_pkcs8_pem(&key).unwrap();
-
+    let issuer = Issuer::begin(data, &clock).await?;
     let storage = Storage::open(data, CACHE).unwrap();
     let registry = CertRegistry::open(storage.clone(), Arc::new(clock.clone())).unwrap();
     let arbiter = Arbiter::new();
     let registry = CertRegistry::start_in_arbiter(&arbiter.handle(), move |_| registry);
-    let issuer = Issuer {
-        key,
-        cert: server_cert,
-    };
     let batches = issuer.start(wanted, from);
     let progress = ProgressBar::new(users * certs_each).with_style(
         ProgressStyle::with_template("{wide_bar} {pos}/{len} certificates, {eta} left").unwrap(),
@@ -164,11 +98,11 @@ async fn seed(data: &Path, wanted: Wanted) -> Seeded {
     arbiter.stop();
     arbiter.join().unwrap();
     storage.close().unwrap();
-    Seeded {
-        users,
+    Ok(Seeded {
+        has: wanted,
         from: from + 60,
         until: now,
-    }
+    })
 }
 
 /// Certificates of some users, with their numbers.
@@ -186,6 +120,30 @@ struct Issuer {
 }
 
 impl Issuer {
+    /// That of a node that ran here for a moment.
+    async fn begin(data: &Path, clock: &ManualClock) -> Outcome<Self> {
+        let path = data.to_str();
+        let path = path.ok_or_else(|| format!("{} is no text", data.display()))?;
+        let mut sources = Sources::default();
+        for (key, value) in [
+            ("domain", DOMAIN),
+            ("data_dir", path),
+            ("listen.address", "127.0.0.1:0"),
+        ] {
+            sources.add_flag("bench", key, value);
+        }
+        let config = Config::from_sources(&sources).unwrap();
+        let node = Node::start(&config, Arc::new(clock.clone())).await;
+        let node = node.map_err(|error| format!("cannot seed {path}: {error}"))?;
+        let cert = node.cert.clone();
+        node.stop().await;
+        let mut keys = std::fs::read_dir(data.join("keys")).unwrap();
+        let key = keys.next().expect("a node has a key").unwrap();
+        let key = std::fs::read_to_string(key.path()).unwrap();
+        let key = PrivateKey::from_pkcs8_pem(&key).unwrap();
+        Ok(Self { key, cert })
+    }
+
     /// Makes all certificates on a thread of its own, while others are written; all users have the
     /// same key.
     fn start(self, wanted: Wanted, from: u64) -> mpsc::Receiver<Batch> {
@@ -219,7 +177,7 @@ impl Issuer {
     fn certify(&self, csr: &VerifiedCsr, at: u64) -> ActorCert {
         let validity = Validity {
             not_before: Timestamp::from_secs(at),
-            not_after: Timestamp::from_secs(at + 60 * DAY),
+            not_after: Timestamp::from_secs(at + VALID_DAYS * DAY),
         };
         let serial = SerialNumber::random(&mut OsRng);
         issue::actor_cert(&self.key, &self.cert, csr, serial, validity).unwrap()

@@ -11,8 +11,8 @@ use super::node::{self, Node};
 use super::people::People;
 use super::report::Spread;
 use super::scenarios::Scenario;
-use super::seed;
 use super::target::{api, runtime};
+use super::{Outcome, kept, values};
 use crate::support::node::DOMAIN;
 
 #[derive(Debug, clap::Args)]
@@ -20,29 +20,30 @@ pub struct Args {
     /// A seed that was kept (`--keep`); it is copied, not changed
     seed: PathBuf,
     /// How often each is measured
-    #[arg(long, default_value_t = 5)]
-    repetitions: u32,
+    #[arg(long, default_value_t = 5, value_parser = values::some())]
+    repetitions: u64,
     /// Clients, and seconds of mixed load before each kill
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = values::some())]
     clients: u64,
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value = "3", value_parser = values::positive)]
     seconds: f64,
 }
 
-pub fn run(args: &Args) {
-    let seeded = seed::noted(&args.seed).expect("a folder that --keep made");
-    let place = node::place(Some(&args.seed));
+pub fn run(args: &Args) -> Outcome<()> {
+    let seeded = kept::noted(&args.seed)?;
+    let place = node::place(Some(&args.seed))?;
     let known = Arc::new(Known::seeded(seeded));
     let runtime = runtime();
     // The first start reads what no cache has; it is not one of those measured.
-    let first = Node::start(&place);
+    let first = Node::start(&place)?;
     println!("first {:>13.0} ms", millis(first.started_in));
-    let people = runtime.block_on(People::prepare(&api(&first.address, DOMAIN), KeyKind::P256));
+    let api_of = |node: &Node| api(&node.address, DOMAIN);
+    let people = runtime.block_on(People::prepare(&api_of(&first), KeyKind::P256))?;
     first.stop();
 
     let mut clean = Vec::new();
     for _ in 0..args.repetitions {
-        let node = Node::start(&place);
+        let node = Node::start(&place)?;
         clean.push(millis(node.started_in));
         node.stop();
     }
@@ -56,21 +57,22 @@ pub fn run(args: &Args) {
     };
     let (mut killed, mut requests) = (Vec::new(), 0);
     for _ in 0..args.repetitions {
-        let node = Node::start(&place);
-        let api = api(&node.address, DOMAIN);
+        let node = Node::start(&place)?;
+        let api = api_of(&node);
         let script = Scenario::Mixed.script(&api, &known, &people, args.seconds);
-        let script = runtime.block_on(script);
+        let script = runtime.block_on(script)?;
         let address = node.address.clone();
         let loading = std::thread::spawn(move || measure::run(&address, &script, load));
         std::thread::sleep(Duration::from_secs_f64(args.seconds));
         node.kill();
         requests += loading.join().expect("clients end with the node").requests;
-        let again = Node::start(&place);
+        let again = Node::start(&place)?;
         killed.push(millis(again.started_in));
         again.stop();
     }
     say("kill -9", &killed);
     println!("killed under {requests} requests in all, until the first answer each time");
+    Ok(())
 }
 
 fn millis(time: Duration) -> f64 {

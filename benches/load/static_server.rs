@@ -1,10 +1,14 @@
 //! A process that answers everything with the same bytes: actix-web and nothing else.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+
+use super::Outcome;
+use super::left::Started;
+use super::output;
 
 /// The argument with which this program is the static server.
 pub const ARGUMENT: &str = "static-server";
@@ -12,38 +16,28 @@ pub const ARGUMENT: &str = "static-server";
 /// That process; ends when dropped.
 pub struct Static {
     pub address: String,
-    child: Child,
+    process: Started,
 }
 
 impl Static {
-    pub fn start(body: &[u8], folder: &Path) -> Self {
+    pub fn start(body: &[u8], folder: &Path) -> Outcome<Self> {
         let file = folder.join("static-body");
-        std::fs::write(&file, body).unwrap();
-        let program = std::env::current_exe().unwrap();
-        let mut child = Command::new(program)
-            .arg(ARGUMENT)
-            .arg(file)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        let stdout = child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut address).unwrap();
-        Self {
-            address: address.trim().to_owned(),
-            child,
-        }
+        output::write(&file, body)?;
+        let start = || {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg(ARGUMENT).arg(file).stdout(Stdio::piped());
+            let mut process = Started::spawn(&mut command)?;
+            let stdout = process.stdout().expect("it is piped");
+            let mut address = String::new();
+            BufReader::new(stdout).read_line(&mut address)?;
+            let address = address.trim().to_owned();
+            io::Result::Ok(Self { address, process })
+        };
+        start().map_err(|error| format!("the static server does not start: {error}"))
     }
 
     pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Static {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.process.id()
     }
 }
 

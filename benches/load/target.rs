@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use antiphon_protocol::{ServerCert, base64};
 use clap::Args;
+use reqwest::{Method, Response};
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use super::kept::Seeded;
 use super::key_kind::KeyKind;
 use super::known::Known;
 use super::node::{self, Node};
 use super::people::People;
-use super::seed::{self, Seeded};
-use crate::program::Place;
+use super::{Outcome, left, output, seed, values};
 use crate::support::node::DOMAIN;
 use crate::support::{Api, Session};
 
@@ -24,7 +26,12 @@ pub struct Running {
     /// Whoever writes (trust, rotate, publish, claim, mixed) is registered first: the node needs
     /// registration.mode = "open", and for claims `key_packages.per_client` = 100000,
     /// `key_packages.claims_per_minute` = 0. The users stay there. The floor fdatasync is this machine's.
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = values::node,
+        conflicts_with_all = ["users", "certs", "keep"]
+    )]
     pub node: Option<String>,
     /// With --node: whom to look up, one federation ID a line, each with a certificate in force
     /// (an empty answer is an error). Without it users are registered, for which registration must
@@ -33,7 +40,7 @@ pub struct Running {
     pub fids: Option<PathBuf>,
     /// With --node: the process of a node on this machine, to measure its processor time and memory.
     /// Without it those columns are empty, and what is held against one core is so per second
-    #[arg(long, requires = "node")]
+    #[arg(long, requires = "node", value_parser = clap::value_parser!(u32).range(1..))]
     pub pid: Option<u32>,
 }
 
@@ -48,15 +55,15 @@ pub struct Target {
     runtime: Runtime,
     // The node ends before its data go.
     node: Option<Node>,
-    place: Place,
+    folder: TempDir,
 }
 
 impl Target {
     /// Starts a node on a copy of seeded data.
-    pub fn start(data: &Path, seeded: Seeded, kind: KeyKind) -> Self {
-        let place = node::place(Some(data));
-        let node = Node::start(&place);
-        Self {
+    pub fn start(data: &Path, seeded: Seeded, kind: KeyKind) -> Outcome<Self> {
+        let place = node::place(Some(data))?;
+        let node = Node::start(&place)?;
+        Ok(Self {
             api: api(&node.address, DOMAIN),
             address: node.address.clone(),
             pid: Some(node.id()),
@@ -65,27 +72,27 @@ impl Target {
             people: None,
             runtime: runtime(),
             node: Some(node),
-            place,
-        }
+            folder: place.folder,
+        })
     }
 
-    /// Takes one that runs. The past that is asked for begins with its certificate.
-    pub fn running(base: &str, running: &Running, kind: KeyKind) -> Self {
+    /// Takes one that runs at `host:port`. The past that is asked for begins with its certificate.
+    pub fn running(address: &str, running: &Running, kind: KeyKind) -> Outcome<Self> {
+        if let Some(id) = running.pid
+            && !Path::new(&format!("/proc/{id}")).exists()
+        {
+            return Err(format!("there is no process {id}"));
+        }
+        let listed = running.fids.as_deref().map(output::read).transpose()?;
         let runtime = runtime();
-        let address = base.trim_start_matches("http://").trim_end_matches('/');
-        let stranger = api(address, "");
-        let cert = runtime.block_on(async {
-            let response = stranger.get("/key/server").await;
-            response.json::<String>().await.unwrap()
-        });
-        let cert = ServerCert::from_der(&base64::decode(&cert).unwrap()).unwrap();
+        let cert = runtime.block_on(server_cert(&api(address, "")));
+        let cert = cert.map_err(|error| format!("no node answers at {address}: {error}"))?;
         let api = api(address, cert.domain().as_str());
-        let (mut people, fids) = (None, running.fids.as_ref());
-        let fids: Vec<String> = if let Some(file) = fids {
-            let text = std::fs::read_to_string(file).unwrap();
+        let mut people = None;
+        let fids: Vec<String> = if let Some(text) = listed {
             text.split_whitespace().map(str::to_owned).collect()
         } else {
-            let all = runtime.block_on(People::prepare(&api, kind));
+            let all = runtime.block_on(People::prepare(&api, kind))?;
             let fid = |session: &Session| session.fid.clone();
             let fids = all.sessions.iter().map(fid).collect();
             people = Some(all);
@@ -93,8 +100,8 @@ impl Target {
         };
         let from = cert.validity().not_before.as_secs();
         let until = seed::now();
-        Self {
-            known: Arc::new(Known::listed(fids, from, until)),
+        Ok(Self {
+            known: Arc::new(Known::listed(fids, from, until)?),
             address: address.to_owned(),
             pid: running.pid,
             api,
@@ -102,8 +109,8 @@ impl Target {
             people,
             runtime,
             node: None,
-            place: Place::new(),
-        }
+            folder: left::folder()?,
+        })
     }
 
     /// Does what is not measured.
@@ -112,14 +119,29 @@ impl Target {
     }
 
     /// Those who write. They come when they are needed: not every node takes them in.
-    pub fn people(&mut self) -> Arc<People> {
-        let prepare = || self.runtime.block_on(People::prepare(&self.api, self.kind));
-        Arc::clone(self.people.get_or_insert_with(prepare))
+    pub fn people(&mut self) -> Outcome<Arc<People>> {
+        if let Some(people) = &self.people {
+            return Ok(Arc::clone(people));
+        }
+        let people = People::prepare(&self.api, self.kind);
+        let people = self.runtime.block_on(people)?;
+        Ok(Arc::clone(self.people.insert(people)))
     }
 
     pub fn folder(&self) -> &Path {
-        self.place.folder.path()
+        self.folder.path()
     }
+}
+
+async fn server_cert(stranger: &Api) -> Outcome<ServerCert> {
+    let answer = stranger.request(Method::GET, "/key/server").send().await;
+    let answer = answer.and_then(Response::error_for_status);
+    let text: String = match answer {
+        Ok(answer) => answer.json().await.map_err(|error| error.to_string())?,
+        Err(error) => return Err(error.to_string()),
+    };
+    let der = base64::decode(&text).map_err(|error| error.to_string())?;
+    ServerCert::from_der(&der).map_err(|error| error.to_string())
 }
 
 /// For a node that was started again.

@@ -9,17 +9,19 @@ use tempfile::TempDir;
 
 use super::args::BENCH;
 use super::node::{self, Node};
-use super::{churner, client, floor, measure, process, repetitions, report};
+use super::{churner, client, floor, kept, measure, process, refused, repetitions, report, values};
 
 pub fn run() -> ExitCode {
-    let tests: [(&str, fn()); 15] = [
+    let tests: [(&str, fn()); 22] = [
         ("churner", churner::test),
         ("client", client::test),
         ("floor", floor::test),
+        ("kept", kept::test),
         ("measure", measure::test),
         ("process", process::test),
         ("repetitions", repetitions::test),
         ("report", report::test),
+        ("values", values::test),
         ("every_scenario_is_measured", every_scenario_is_measured),
         (
             "an_open_loop_sends_what_it_says",
@@ -31,6 +33,14 @@ pub fn run() -> ExitCode {
         ("figures_are_drawn", figures_are_drawn),
         ("churn_says_what_remains", churn_says_what_remains),
         ("starts_are_timed", starts_are_timed),
+        ("wrong_values_are_refused", refused::wrong_values),
+        ("wrong_files_are_refused", refused::wrong_files),
+        ("another_seed_is_refused", refused::another_seed),
+        ("another_node_is_refused", refused::another_node),
+        (
+            "nothing_is_left_after_a_signal",
+            refused::nothing_is_left_after_a_signal,
+        ),
     ];
     let tests = tests.map(|(name, test)| {
         Trial::test(name, move || {
@@ -42,13 +52,19 @@ pub fn run() -> ExitCode {
 }
 
 /// A moment of everything.
-const LITTLE: [&str; 4] = ["--seconds", "0.05", "--repetitions", "2"];
-const FEW: [&str; 6] = ["--users", "20", "--certs", "2", "--clients", "4"];
+pub const LITTLE: [&str; 4] = ["--seconds", "0.05", "--repetitions", "2"];
+pub const FEW: [&str; 6] = ["--users", "20", "--certs", "2", "--clients", "4"];
 
-/// This program with these arguments.
-fn load(arguments: &[&str]) -> Output {
+/// This program, where the system's folder for temporary files is of no use to it.
+pub fn command() -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(arguments).arg(BENCH).output().unwrap()
+    command.env("TMPDIR", "/nonexistent");
+    command
+}
+
+/// The same with these arguments.
+pub fn load(arguments: &[&str]) -> Output {
+    command().args(arguments).arg(BENCH).output().unwrap()
 }
 
 /// What it said, where it went well.
@@ -74,7 +90,7 @@ fn read(json: &Path) -> Vec<Value> {
     serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap()
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -157,7 +173,7 @@ fn what_has_moved_is_said() {
 }
 
 fn a_running_node_is_measured() {
-    let node = Node::start(&node::place(None));
+    let node = Node::start(&node::place(None).unwrap()).unwrap();
     let (url, pid) = (format!("http://{}", node.address), node.id().to_string());
     let at = ["lookup-now", "rotate", "--node", &url, "--pid", &pid];
     for row in measured(&[&at[..], &["--clients", "2"]].concat()) {
@@ -167,9 +183,9 @@ fn a_running_node_is_measured() {
 }
 
 fn an_error_is_counted_and_told() {
-    let place = node::place(None);
+    let place = node::place(None).unwrap();
     std::fs::write(place.path("config.toml"), "key_packages.per_client = 1\n").unwrap();
-    let node = Node::start(&place);
+    let node = Node::start(&place).unwrap();
     let url = format!("http://{}", node.address);
     let folder = TempDir::new().unwrap();
     let rows = folder.path().join("rows.json");
