@@ -38,6 +38,11 @@ impl Known {
         })
     }
 
+    /// Whether each of them had a certificate at each second that is asked for.
+    pub fn is_without_gaps(&self) -> bool {
+        matches!(self.fids, Fids::Seeded(_))
+    }
+
     pub fn users(&self) -> u64 {
         match &self.fids {
             Fids::Seeded(users) => *users,

@@ -32,6 +32,8 @@ pub struct Measured {
     pub seconds: f64,
     /// What the clients took of the processor, where that is known.
     pub cpu_seconds: Option<f64>,
+    /// Whether it ended sooner, since there was nothing left to ask for.
+    pub is_out_of_stock: bool,
     /// In microseconds.
     pub latencies: Histogram<u64>,
 }
@@ -44,6 +46,7 @@ impl Measured {
             first_error: None,
             seconds: 0.0,
             cpu_seconds: None,
+            is_out_of_stock: false,
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
                 .expect("these are sound bounds"),
         }
@@ -193,6 +196,7 @@ async fn one(mut line: Line, client: u64, shared: Arc<Shared>) {
         }
         let number = shared.count.fetch_add(1, Ordering::Relaxed);
         let Some(judge) = (shared.script)(client, number, &mut request) else {
+            shared.lock().is_out_of_stock = true;
             break;
         };
         let since = due.unwrap_or_else(Instant::now);
@@ -225,6 +229,7 @@ pub fn test() {
     assert!((measured.per_second() - 5.0).abs() < 1e-9);
     assert!(measured.millis(0.01) > 9.0);
     an_open_loop_counts_what_it_was_late();
+    what_runs_out_is_known();
     a_lost_connection_is_made_again();
 }
 
@@ -243,6 +248,23 @@ fn an_open_loop_counts_what_it_was_late() {
     let measured = run(&line::server(usize::MAX), &script, load);
     assert_eq!(measured.errors, 0, "{:?}", measured.first_error);
     assert!(measured.millis(0.01) >= 100.0, "{}", measured.millis(0.01));
+}
+
+fn what_runs_out_is_known() {
+    let load = Load {
+        clients: 2,
+        seconds: 0.1,
+        rate: None,
+    };
+    for (stock, is_out) in [(3, true), (u64::MAX, false)] {
+        let script: Script = Arc::new(move |_, number, request| {
+            request.get(format_args!("/"), None);
+            (number < stock).then_some(good)
+        });
+        let measured = run(&line::server(usize::MAX), &script, load);
+        assert_eq!(measured.is_out_of_stock, is_out);
+        assert!(!is_out || measured.requests == stock);
+    }
 }
 
 /// By a server that goes after two answers; clients that went with it would send six requests.

@@ -152,6 +152,10 @@ fn row(target: &Target, scenario: Scenario, settings: Settings, floor: &Floor, a
         requests: together.requests,
         errors: together.errors,
         first_error: together.first_error.clone(),
+        ended_early: all
+            .iter()
+            .filter(|one| one.measured.is_out_of_stock)
+            .count(),
         floor_errors: all.iter().map(|one| one.floor.errors).sum(),
         per_second: per_second.median,
         per_second_range: per_second.range,

@@ -24,6 +24,8 @@ pub struct Row {
     pub first_error: Option<String>,
     /// Errors of the floor.
     pub floor_errors: u64,
+    /// Repetitions that ended before their time, since there was nothing left to ask for.
+    pub ended_early: usize,
     /// Good answers: the median of the repetitions, and the least and the most.
     pub per_second: f64,
     pub per_second_range: (f64, f64),
@@ -133,6 +135,13 @@ pub fn line(row: &Row) -> String {
     }
     if let Some(error) = &row.first_error {
         let _ = write!(text, "\n  first error: {error}");
+    }
+    if row.ended_early > 0 {
+        let _ = write!(
+            text,
+            "\n  nothing was left to ask for: {} repetitions were shorter",
+            row.ended_early
+        );
     }
     if row.floor_errors > 0 {
         let _ = write!(text, "\n  errors of the floor: {}", row.floor_errors);

@@ -9,10 +9,12 @@ use tempfile::TempDir;
 
 use super::args::BENCH;
 use super::node::{self, Node};
-use super::{churner, client, floor, kept, measure, process, refused, repetitions, report, values};
+use super::{
+    churner, client, floor, kept, measure, process, refused, repetitions, report, scenarios, values,
+};
 
 pub fn run() -> ExitCode {
-    let tests: [(&str, fn()); 22] = [
+    let tests: [(&str, fn()); 23] = [
         ("churner", churner::test),
         ("client", client::test),
         ("floor", floor::test),
@@ -21,6 +23,7 @@ pub fn run() -> ExitCode {
         ("process", process::test),
         ("repetitions", repetitions::test),
         ("report", report::test),
+        ("scenarios", scenarios::test),
         ("values", values::test),
         ("every_scenario_is_measured", every_scenario_is_measured),
         (
