@@ -55,11 +55,30 @@ pub fn html(rows: &[Row]) -> String {
             row.clients
         );
     }
-    let table = table(rows);
+    let table = escaped(&table(rows));
     format!(
         "<!doctype html><meta charset='utf-8'><title>Antiphon under load</title>\
          <style>body{{font-family:sans-serif;margin:2em}}text{{font-size:11px}}</style>\
          <h1>Antiphon under load</h1><pre>{table}</pre><h2>Latency by percentile</h2>\
          <svg viewBox='0 0 {width} {height}' width='{width}' height='{height}'>{svg}</svg>\n"
     )
+}
+
+/// What a server said is text, not markup.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;");
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
+pub fn test() {
+    let row = Row {
+        first_error: Some("502 <script>a && b</script>".to_owned()),
+        ..Row::default()
+    };
+    let page = html(&[row]);
+    assert!(
+        page.contains("502 &lt;script&gt;a &amp;&amp; b&lt;/script&gt;"),
+        "{page}"
+    );
+    assert!(!page.contains("<script"), "{page}");
 }

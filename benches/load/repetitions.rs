@@ -42,7 +42,9 @@ impl One {
             Some(seconds) if is_per_core => self.measured.good() / seconds,
             _ => self.measured.per_second(),
         };
-        rate * units / self.floor.per_second
+        let ratio = rate * units / self.floor.per_second;
+        // JSON has no other numbers; a floor that did not answer at all is an error of its own.
+        if ratio.is_finite() { ratio } else { 0.0 }
     }
 
     /// Of one core's time.
@@ -207,6 +209,9 @@ pub fn test() {
     is(one.ratio(1.0, true), 0.6);
     is(one.ratio(1.0, false), 0.9);
     is(one.ratio(100.0, true), 60.0);
+    one.floor.per_second = 0.0;
+    is(one.ratio(1.0, true), 0.0);
+    one.floor.per_second = 1_000.0;
     // Where the processor's time is not known, by the clock.
     for usage in [Some(Usage::default()), None] {
         one.usage = usage;

@@ -102,8 +102,13 @@ pub fn line(row: &Row) -> String {
     };
     let range =
         |(least, most): (f64, f64), digits: usize| format!("{least:.digits$}..{most:.digits$}");
+    // In the open loop both do as they are told, so that there is nothing to compare but latencies.
+    let (ratio, ratio_range) = match row.rate {
+        Some(_) => ("-".to_owned(), "-".to_owned()),
+        None => (format!("{:.2}", row.ratio), range(row.ratio_range, 2)),
+    };
     let mut text = format!(
-        "{:<12} {:>7} {:>11.0} {:>15} {:>8.2} {:>8.2} {:>8.2} {:>6} {:>5} {:>7} {:>7} {:>6} {:>7.2} {:>12}   {} {:.0}/s",
+        "{:<12} {:>7} {:>11.0} {:>15} {:>8.2} {:>8.2} {:>8.2} {:>6} {:>5} {:>7} {:>7} {:>6} {:>7} {:>12}   {} {:.0}/s",
         row.scenario,
         row.clients,
         row.per_second,
@@ -116,11 +121,14 @@ pub fn line(row: &Row) -> String {
         some(row.cpu_micros, 1),
         some(row.client_cores, 2),
         some(row.rss_mib, 0),
-        row.ratio,
-        range(row.ratio_range, 2),
+        ratio,
+        ratio_range,
         row.floor,
         row.floor_per_second,
     );
+    if let Some(rate) = row.rate {
+        let _ = write!(text, ", {rate} due a second");
+    }
     if let Some(micros) = row.floor_cpu_micros {
         let _ = write!(text, ", {micros:.1} µs cpu");
     }

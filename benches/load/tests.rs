@@ -10,16 +10,18 @@ use tempfile::TempDir;
 use super::args::BENCH;
 use super::node::{self, Node};
 use super::{
-    churner, client, floor, kept, measure, process, refused, repetitions, report, scenarios, values,
+    churner, client, floor, kept, measure, page, process, refused, repetitions, report, scenarios,
+    values,
 };
 
 pub fn run() -> ExitCode {
-    let tests: [(&str, fn()); 23] = [
+    let tests: [(&str, fn()); 24] = [
         ("churner", churner::test),
         ("client", client::test),
         ("floor", floor::test),
         ("kept", kept::test),
         ("measure", measure::test),
+        ("page", page::test),
         ("process", process::test),
         ("repetitions", repetitions::test),
         ("report", report::test),
