@@ -11,15 +11,15 @@
 //! | the operator, at the running node | [`control`] |
 //! | the command line | [`cli`], with [`demo`] |
 //!
-//! Around them: [`config`] (what can be set), [`node`] (the start and the stop, as a numbered
-//! story), [`store`] (opening it, and older formats), `export` (the log as JSON Lines), [`logging`]
-//! and [`tls`].
+//! Around them: [`config`] (what can be set), [`node`] (the start and the stop), [`store`] (opening
+//! it, and older formats), `export` (the log as JSON Lines), [`hangup`], [`logging`] and [`tls`].
 
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;
 mod export;
+pub mod hangup;
 pub mod http;
 pub mod logging;
 pub mod node;

@@ -50,9 +50,11 @@ pub async fn open(
     }
     // What older formats have, this program reads: format 1 has no mark, the entries of the log in
     // formats 1 and 2 are not packed, and none of them has a journal. Only what is derived from the log is written anew.
-    // A journal that is there all the same is what was left of a change that was given up before it
-    // began. It has nothing that the database has not, and the older version may have gone on since.
-    remove_journal(data_dir.path()).map_err(StoreError::Journal)?;
+    if data_dir.unfinished()?.is_none() {
+        // What is there all the same was left by a change that was given up before it began. It has
+        // nothing that the database has not, and the older version may have gone on since.
+        remove_journal(data_dir.path()).map_err(StoreError::Journal)?;
+    }
     let storage = if data_dir.format() == 1 {
         Storage::open_without_mark(data_dir.path(), config.cache_mib)?
     } else {

@@ -168,5 +168,7 @@ pub fn test() {
     let by_clock = per_second(Second::OfTheClock, pause);
     assert!(by_clock <= 100.0, "{by_clock}");
     let by_processor = per_second(Second::OfTheProcessor, pause);
-    assert!(by_processor > 1_000.0, "{by_processor}");
+    // Where the system does not tell, it is the clock's.
+    let is_known = cpu_seconds_here().is_some();
+    assert!(!is_known || by_processor > 1_000.0, "{by_processor}");
 }

@@ -8,6 +8,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use antiphon::hangup::Hangup;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
@@ -113,12 +114,12 @@ pub fn see_to_signals() {
             let listen = |kind| signal(kind).unwrap();
             let mut interrupts = listen(SignalKind::interrupt());
             let mut ends = listen(SignalKind::terminate());
-            let mut hang_ups = listen(SignalKind::hangup());
+            let mut hang_up = Hangup::listen().unwrap();
             ready.send(()).unwrap();
             tokio::select! {
                 _ = interrupts.recv() => SignalKind::interrupt(),
                 _ = ends.recv() => SignalKind::terminate(),
-                _ = hang_ups.recv() => SignalKind::hangup(),
+                () = hang_up.received() => SignalKind::hangup(),
             }
         });
         // Kept to the end: whoever wants to start something, or to see one end, waits.

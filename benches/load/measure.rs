@@ -251,12 +251,13 @@ fn an_open_loop_counts_what_it_was_late() {
 }
 
 fn what_runs_out_is_known() {
-    let load = Load {
-        clients: 2,
-        seconds: 0.1,
-        rate: None,
-    };
-    for (stock, is_out) in [(3, true), (u64::MAX, false)] {
+    // What runs out ends by itself.
+    for (stock, seconds, is_out) in [(3, 60.0, true), (u64::MAX, 0.1, false)] {
+        let load = Load {
+            clients: 2,
+            seconds,
+            rate: None,
+        };
         let script: Script = Arc::new(move |_, number, request| {
             request.get(format_args!("/"), None);
             (number < stock).then_some(good)

@@ -12,11 +12,14 @@ use super::Outcome;
 pub struct Output {
     path: PathBuf,
     file: File,
+    /// Whether it was made for what has not come.
+    is_needless: bool,
 }
 
 impl Output {
     /// What is in it stays there until there is something new.
     pub fn open(path: &Path) -> Outcome<Self> {
+        let is_needless = !path.exists();
         let opened = OpenOptions::new()
             .write(true)
             .create(true)
@@ -24,10 +27,15 @@ impl Output {
             .open(path);
         let file = opened.map_err(|error| cannot("write", path, error))?;
         let path = path.to_owned();
-        Ok(Self { path, file })
+        Ok(Self {
+            path,
+            file,
+            is_needless,
+        })
     }
 
     pub fn write(mut self, content: &[u8]) -> Outcome<()> {
+        self.is_needless = false;
         let is_file = self.file.metadata().is_ok_and(|data| data.is_file());
         let emptied = if is_file {
             self.file.set_len(0)
@@ -37,6 +45,15 @@ impl Output {
         emptied
             .and_then(|()| self.file.write_all(content))
             .map_err(|error| cannot("write", &self.path, error))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.is_needless {
+            // Nobody misses it.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -206,13 +206,16 @@ fn wait_for<T>(look: impl Fn() -> Option<T>) -> T {
 
 /// The node's and the static server's numbers, when there are both.
 fn children(of: u32) -> Vec<String> {
-    let output = Command::new("ps")
-        .args(["-o", "pid=,comm=", "--ppid", &of.to_string()])
-        .output();
-    let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    let ours = text.lines().filter(|line| !line.ends_with(" cp"));
-    let first = |line: &str| Some(line.split_whitespace().next()?.to_owned());
-    ours.filter_map(first).collect()
+    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap());
+    let children = processes.filter_map(|process| {
+        // Its number, its program's name in brackets, its state, and its parent.
+        let stat = fs::read_to_string(process.path().join("stat")).ok()?;
+        let (name, rest) = stat.rsplit_once(") ")?;
+        let parent = rest.split(' ').nth(1)?;
+        let is_ours = parent == of.to_string() && !name.ends_with("(cp");
+        is_ours.then(|| process.file_name().into_string().unwrap())
+    });
+    children.collect()
 }
 
 /// Also of one that nobody has waited for yet.

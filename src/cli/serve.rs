@@ -1,15 +1,15 @@
 //! `antiphon serve`: runs the node.
 
-use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use antiphon_actors::accounts::RegistrationMode;
 use antiphon_actors::clock::SystemClock;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CliError, open_files, output};
 use crate::config::Config;
+use crate::hangup::Hangup;
 use crate::logging;
 use crate::node::Node;
 
@@ -23,11 +23,7 @@ async fn serve(config: &Config) -> Result<ExitCode, CliError> {
     // Before the start, so that no signal finds the node without ears.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = if is_hangup_ignored() {
-        None
-    } else {
-        Some(signal(SignalKind::hangup())?)
-    };
+    let mut hangup = Hangup::listen()?;
     let mut node = Node::start(config, Arc::new(SystemClock)).await?;
     if let Err(error) = banner(config, &node) {
         // Nobody waits for it as for the result of a command.
@@ -37,31 +33,13 @@ async fn serve(config: &Config) -> Result<ExitCode, CliError> {
     let name = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
-        () = received(hangup.as_mut()) => "SIGHUP",
+        () = hangup.received() => "SIGHUP",
         error = node.failed() => return Err(CliError::Served(error)),
     };
     tracing::info!(signal = name, "stopping: finishing what is in flight");
     node.stop().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Completes with the next signal, and never where none is listened for.
-async fn received(signal: Option<&mut Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
-    }
-}
-
-/// Whether whoever has started the node wants it to outlive the terminal, as `nohup` does: listening for
-/// the signal would undo that. Where the system does not say, nobody does.
-fn is_hangup_ignored() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
-    ignored.is_some_and(|signals| signals & 1 == 1)
 }
 
 /// What a person wants to see first.

@@ -41,7 +41,8 @@ pub enum ConfigError {
     },
     /// There is no such key.
     #[error(
-        "{origin}: unknown key {name}{}; allowed: {}",
+        "{origin}: unknown key {}{}; allowed: {}",
+        name.escape_debug(),
         did_you_mean(name),
         keys::beside(name)
     )]

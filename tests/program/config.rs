@@ -163,6 +163,8 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
 #[test]
 fn what_cannot_be_read_is_refused_like_what_is_too_much() {
     let place = Place::new();
+    let line = place.fails(&["--set", "no\nsuch=1"], 2);
+    assert!(line.contains("no\\nsuch"), "{line}");
     for given in ["thirty", "", "30\nother = 1"] {
         let line = place.fails(&["--set", &format!("sessions.token_days={given}")], 2);
         assert!(line.contains("flag --set: sessions.token_days"), "{line}");

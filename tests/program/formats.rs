@@ -260,3 +260,25 @@ async fn an_older_version_may_go_on_after_a_change_that_was_given_up() {
     );
     program.kill();
 }
+
+/// What was written by then is in the journal, and may be nowhere else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_format_is_completed_wherever_it_was_killed() {
+    let place = place_of("format-4.tar.gz");
+    let (data, killed) = (place.data(), place.path("killed"));
+    std::fs::write(data.join("unfinished"), "repair-indexes\n").unwrap();
+    let storage = Storage::open(&data, 8).unwrap();
+    for number in 0..5_u64 {
+        let mut writes = WriteSet::new();
+        writes.put_bytes(Space::InitKeys, &number.to_be_bytes(), vec![0]);
+        storage.commit(writes).await.unwrap();
+    }
+    let copied = Command::new("cp").arg("-a").args([&data, &killed]).status();
+    assert!(copied.unwrap().success());
+    storage.close().unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(&killed, &data).unwrap();
+    let program = place.start();
+    assert!(!data.join("unfinished").exists());
+    program.kill();
+}

@@ -2,11 +2,13 @@
 //! mends what is derived.
 
 use antiphon_actors::storage::{Space, Storage, WriteSet};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::formats::place_of;
 use super::program::Place;
 use crate::support::key_package::draft;
-use crate::support::{ClientKey, openssl};
+use crate::support::{ClientKey, PASSWORD, openssl};
 
 const CONFIG: &str = "domain = \"a.example\"\nregistration.mode = \"open\"\n";
 
@@ -192,33 +194,43 @@ async fn a_key_that_no_record_has_is_found_wrong() {
     }
 }
 
-/// What is wrong is said to the operator, under the request's ID, and not to the client.
+/// What is wrong is said to the operator, once, under the request's ID, and not to the client.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lookup_that_meets_a_damaged_record_is_a_fault_in_the_log() {
+async fn a_request_that_meets_a_damaged_record_is_a_fault_in_the_log() {
     let place = filled().await;
     let text = format!("{CONFIG}[log]\nformat = \"json\"\n");
     std::fs::write(place.path("config.toml"), text).unwrap();
     let flip: Edit<'_> = &|bytes| bytes[0] ^= 0x80;
+    // What the lookup reads, and what a sign-in does.
     change(&place, Space::SessionCertIndex, 0, Some(flip)).await;
+    change(&place, Space::Users, 0, Some(flip)).await;
     let program = place.start();
-    let answer = program.api.get("/key/user/alice@a.example").await;
-    assert_eq!(answer.status(), 500);
-    let id = answer.headers()["x-request-id"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let said: serde_json::Value = answer.json().await.unwrap();
-    let fault = "its version is 1";
-    assert!(!said.to_string().contains(fault), "{said}");
-    let log = std::fs::read_to_string(place.path("log")).unwrap();
-    let lines: Vec<serde_json::Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let of_request = lines.iter().find(|line| line["span"]["id"] == id.as_str());
-    let line = of_request.unwrap_or_else(|| panic!("{log}"));
-    assert_eq!(line["level"], "ERROR");
-    assert!(line["error"].as_str().unwrap().contains(fault), "{line}");
+    let csr = ClientKey::p256().csr("alice@a.example", "tablet");
+    let wish = serde_json::json!({
+        "username": "alice",
+        "password": PASSWORD,
+        "csr": STANDARD.encode(csr),
+    });
+    for answer in [
+        program.api.get("/key/user/alice@a.example").await,
+        program.api.post("/session/trust", &wish).await,
+    ] {
+        assert_eq!(answer.status(), 500);
+        let id = answer.headers()["x-request-id"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let said = answer.text().await.unwrap();
+        let fault = "its version is 1";
+        assert!(!said.contains(fault), "{said}");
+        let log = std::fs::read_to_string(place.path("log")).unwrap();
+        let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+        let of_request = |line: &serde_json::Value| line["span"]["id"] == id.as_str();
+        let faults: Vec<_> = lines.filter(of_request).collect();
+        assert_eq!(faults.len(), 1, "{log}");
+        assert_eq!(faults[0]["level"], "ERROR");
+        assert!(faults[0]["error"].as_str().unwrap().contains(fault));
+    }
 }
 
 /// The same bytes can be packed in more than one way, so a changed byte may change nothing.

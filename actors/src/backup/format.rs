@@ -27,6 +27,9 @@ const FORMAT: u32 = 1;
 /// No frame is larger, in bytes.
 const LARGEST_FRAME: u32 = 64 * 1024 * 1024;
 
+/// With more than that, in bytes, a frame is written.
+const ENOUGH: usize = 8 * 1024 * 1024;
+
 const END: u8 = 0;
 const MANIFEST: u8 = 1;
 const PRIVATE_KEY: u8 = 2;
@@ -110,6 +113,10 @@ impl<W: Write> Writer<W> {
         for (space, key, value) in records {
             let key_length = u16::try_from(key.len()).map_err(io::Error::other)?;
             let value_length = u32::try_from(value.len()).map_err(io::Error::other)?;
+            // Large ones that an older version took.
+            if bytes.len() + key.len() + value.len() > ENOUGH && !bytes.is_empty() {
+                self.frame(RECORDS, &std::mem::take(&mut bytes))?;
+            }
             bytes.push(*space as u8);
             bytes.extend(key_length.to_be_bytes());
             bytes.extend(key);

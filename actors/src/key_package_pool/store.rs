@@ -162,10 +162,7 @@ impl Store {
                 .range::<Package>(Space::OneTimePackages, &from, &to)
             {
                 let (key, package) = found?;
-                // One-time packages have one.
-                let Some(number) = Place::of_key(Space::OneTimePackages, &key)?.number else {
-                    continue;
-                };
+                let number = Place::one_time_number(&key)?;
                 if package.has_expired(now) {
                     writes.remove(Space::OneTimePackages, &key);
                 } else if !package.is_valid(now) {

@@ -255,6 +255,7 @@ impl Applier {
     fn apply(&self, batch: &Batch, commits: u64) -> Result<(), String> {
         let said = |trouble: Trouble| trouble.to_string();
         {
+            // Held until all of it is in the database, fsyncs included: a snapshot that is to begin waits.
             let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(past) = past.as_mut() {
                 past.remember(&self.database.db, &batch.changes)

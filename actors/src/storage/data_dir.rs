@@ -189,7 +189,8 @@ impl DataDir {
             .map_err(|error| DataDirError::Io { path, error })
     }
 
-    fn unfinished(&self) -> Result<Option<Unfinished>, DataDirError> {
+    /// The change of all of it that was begun, and not completed.
+    pub fn unfinished(&self) -> Result<Option<Unfinished>, DataDirError> {
         let path = self.path.join("unfinished");
         match fs::read_to_string(&path) {
             Ok(text) if text.trim_end() == Unfinished::RepairIndexes.name() => {

@@ -3,9 +3,9 @@
 use bincode::config::{Config, Configuration, Fixint, Limit, LittleEndian, Varint};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// More than any record takes, in bytes. sled would put a page of many large ones into a file of its own, which
-/// nobody fsyncs, and what it writes for each change has a limit, too (`applier.rs`).
-const LONGEST: usize = 8 * 1024;
+/// More than any record takes, in bytes. A page of sled's has 17 at most, and what has more than 131,052 bytes
+/// gets a file of its own, which nobody fsyncs. What it writes for each change has a limit, too (`applier.rs`).
+const LONGEST: usize = 7 * 1024;
 
 /// What is read: versions before that limit wrote more. Without any, a damaged length would ask for memory
 /// that there is not.

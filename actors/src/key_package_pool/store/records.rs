@@ -89,10 +89,13 @@ impl Place {
             };
             (place.space() == space).then_some(place)
         };
-        parse().ok_or(StorageError::Damaged {
-            space,
-            error: RecordError::Key,
-        })
+        parse().ok_or(no_key(space))
+    }
+
+    /// Which of its one-time packages a pool has under `key`.
+    pub(in crate::key_package_pool) fn one_time_number(key: &[u8]) -> Result<u64, StorageError> {
+        let place = Self::of_key(Space::OneTimePackages, key)?;
+        place.number.ok_or(no_key(Space::OneTimePackages))
     }
 
     /// Where it stands in the store.
@@ -190,4 +193,9 @@ impl Rack {
     ) -> Result<(), StorageError> {
         writes.put(Space::Racks, &session.key(), self)
     }
+}
+
+fn no_key(space: Space) -> StorageError {
+    let error = RecordError::Key;
+    StorageError::Damaged { space, error }
 }

@@ -3,24 +3,30 @@
 use super::format::Header;
 use super::*;
 
-/// A segment of messages whose bodies have so many bytes.
-fn segment(number: u8, length: u8) -> Vec<u8> {
+/// A CRC-32 of what follows, kind, length, segment and page, and a body.
+fn message_of(segment: u8, body: &[u8]) -> Vec<u8> {
+    let fields = [9, u8::try_from(body.len()).unwrap(), segment, 1];
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(body);
+    hasher.update(&fields);
+    [&(!hasher.finalize()).to_le_bytes()[..], &fields, body].concat()
+}
+
+fn segment_of(number: u8, body: &[u8]) -> Vec<u8> {
     let header = Header {
         lsn: u64::from(number) * SEGMENT,
         stable: 0,
     };
     let mut bytes = header.to_bytes().to_vec();
     while bytes.len() < 4096 {
-        // Kind, length, segment and page, before them a CRC-32 of the body and these.
-        let (fields, body) = ([9, length, number, 1], vec![number; length.into()]);
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&body);
-        hasher.update(&fields);
-        bytes.extend((!hasher.finalize()).to_le_bytes());
-        bytes.extend(fields);
-        bytes.extend(body);
+        bytes.extend(message_of(number, body));
     }
     bytes
+}
+
+/// A segment of messages whose bodies have so many bytes.
+fn segment(number: u8, length: u8) -> Vec<u8> {
+    segment_of(number, &vec![number; length.into()])
 }
 
 /// Whether segment 5 is damaged once its sectors from the second to the fourth have come from `other`.
@@ -38,4 +44,15 @@ fn what_a_later_use_has_written_over_is_no_damage() {
     assert!(is_damaged_by(&segment(4, 80)));
     assert!(is_damaged_by(&[7; 4096]));
     assert!(is_damaged_by(&[0; 4096]));
+}
+
+#[test]
+fn what_a_client_has_put_into_a_message_is_no_later_use() {
+    let body = [&[7; 20][..], &message_of(9, &[9; 30]), &[7; 20]].concat();
+    let mut bytes = segment_of(5, &body);
+    assert!(walk(&bytes, Some(5), 1).gap.is_none());
+    // In the body of the third.
+    let third = SEGMENT_HEADER + 2 * message_of(5, &body).len();
+    bytes[third + 10] ^= 1;
+    assert!(walk(&bytes, Some(5), 1).gap.is_some());
 }
