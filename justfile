@@ -44,11 +44,11 @@ starts seed *args:
 
 # What moved by more than 10 % since `benches/baseline.json` was written; `just bench-baseline` writes it
 bench-compare *args:
-    cargo bench --bench load -- --compare benches/baseline.json {{args}}
+    cargo bench --bench load -- --users 100000 --certs 10 --compare benches/baseline.json {{args}}
 
 # Take this machine's ratios as the ones to compare with
 bench-baseline *args:
-    cargo bench --bench load -- --json benches/baseline.json {{args}}
+    cargo bench --bench load -- --users 100000 --certs 10 --json benches/baseline.json {{args}}
 
 # Look for bytes that break a decoder: id_cert, id_csr, challenge or key_package (needs cargo-fuzz and nightly)
 fuzz target seconds="600":
