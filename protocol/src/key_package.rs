@@ -18,10 +18,6 @@ use crate::{ActorCert, ServerCert, Timestamp, Validity};
 /// The longest lifetime, in seconds: 400 days.
 pub const LONGEST_LIFETIME: u64 = 400 * 24 * 60 * 60;
 
-/// How many bytes a KeyPackage may have, bare. With two certificates for the longest of likely names one has
-/// some 5 KiB; without a limit whoever publishes would choose how much everybody who claims gets.
-const LONGEST: usize = 6 * 1024;
-
 /// How an `MLSMessage` that carries a KeyPackage begins (RFC 9420 §6): version 1, wire format 5.
 const MLS_MESSAGE: [u8; 4] = [0, 1, 0, 5];
 
@@ -61,7 +57,7 @@ pub enum KeyPackageError {
     #[error("not Base64 in the standard alphabet, padded and without line breaks")]
     NotBase64,
     /// Longer than any that is taken.
-    #[error("it has more than {LONGEST} bytes")]
+    #[error("it has more than {} bytes", KeyPackage::LONGEST)]
     TooLong,
     /// Not a KeyPackage, or more than that.
     #[error("not a KeyPackage in TLS presentation, bare or in an MLSMessage")]
@@ -153,6 +149,10 @@ impl CipherSuite {
 }
 
 impl KeyPackage {
+    /// How many bytes one may have, bare. With two certificates for the longest of likely names it has
+    /// some 5 KiB; without a limit whoever publishes would choose how much everybody who claims gets.
+    pub const LONGEST: usize = 6 * 1024;
+
     /// Takes in a KeyPackage, bare or in an `MLSMessage`, that the session whose current ID-Cert is
     /// `cert` publishes at `now`. openmls holds the lifetime against the system's clock, too.
     pub fn check(
@@ -162,7 +162,7 @@ impl KeyPackage {
         now: Timestamp,
     ) -> Result<Self, KeyPackageError> {
         let bare = bytes.strip_prefix(&MLS_MESSAGE).unwrap_or(bytes);
-        if bare.len() > LONGEST {
+        if bare.len() > Self::LONGEST {
             return Err(KeyPackageError::TooLong);
         }
         let unverified = KeyPackageIn::tls_deserialize_exact(bare)

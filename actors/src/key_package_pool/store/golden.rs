@@ -1,5 +1,7 @@
 //! What is on disk stays readable: the bytes of each record, written down.
 
+use antiphon_protocol::{KeyPackage, Timestamp};
+
 use super::{Claimed, Package, Place, Rack};
 use crate::tests::assert_golden;
 
@@ -35,4 +37,19 @@ fn records_are_stored_as_ever() {
     );
     assert_golden(&place(None), "0101000000000000000200000000000000030000");
     assert_golden(&Claimed { at: 1, count: 2 }, "01010000000000000002000000");
+}
+
+/// Versions before took any length.
+#[test]
+fn what_is_longer_than_what_is_taken_is_not_given_out() {
+    let is_given_out = |length| {
+        let package = Package {
+            not_before: 1,
+            not_after: 3,
+            bytes: vec![0; length],
+        };
+        package.is_valid(Timestamp::from_secs(2))
+    };
+    assert!(is_given_out(KeyPackage::LONGEST));
+    assert!(!is_given_out(KeyPackage::LONGEST + 1));
 }

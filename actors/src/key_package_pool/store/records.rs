@@ -122,8 +122,10 @@ impl Package {
         }
     }
 
+    /// Whether it may be given out. Versions before took longer ones.
     pub(super) fn is_valid(&self, now: Timestamp) -> bool {
-        (self.not_before..=self.not_after).contains(&now.as_secs())
+        self.bytes.len() <= KeyPackage::LONGEST
+            && (self.not_before..=self.not_after).contains(&now.as_secs())
     }
 
     pub(super) fn has_expired(&self, now: Timestamp) -> bool {
