@@ -213,6 +213,10 @@ async fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
     let once = instants(cuts, 0, steps, &mut random);
     let wrong = run.cut(&once, true, &mut random).await;
     println!("{cuts} cuts in {steps} steps");
+    let database = run.place.data().join("db/db");
+    let most = run.journal.most_between_syncs(&database);
+    println!("at most {most} bytes of sled's between two fsyncs");
+    assert!(most < 1024 * 1024, "{most}");
     // The node's own journal went round: its first file was full, then its second, which is first
     // written to with zeros, and then its first was written over.
     let [first, second] = ["journal/0", "journal/1"].map(|name| run.place.data().join(name));

@@ -77,6 +77,20 @@ impl Journal {
         syncs.count()
     }
 
+    /// The most bytes that were written to a file between two fsyncs of it.
+    pub fn most_between_syncs(&self, path: &Path) -> usize {
+        let (mut most, mut written) = (0, 0);
+        for step in self.steps.iter().filter(|step| step.path == path) {
+            match step.kind {
+                WRITE => written += step.data.len(),
+                SYNC | DATASYNC => written = 0,
+                _ => {}
+            }
+            most = most.max(written);
+        }
+        most
+    }
+
     /// The steps that write to a file.
     pub fn writes_to(&self, path: &Path) -> Vec<usize> {
         let is_one = |(_, step): &(usize, &Step)| step.kind == WRITE && step.path == path;
