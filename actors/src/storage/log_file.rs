@@ -21,9 +21,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::journal::SECTOR;
-use format::{
-    CAP, Header, LONGEST_MESSAGE_HEADER, SEGMENT, SEGMENT_HEADER, commit, end_of_message, message,
-};
+use format::{CAP, Header, LONGEST_MESSAGE_HEADER, SEGMENT, SEGMENT_HEADER, commit, message};
 
 /// An unreadable place with readable messages behind it: its position in the log, and in the file.
 struct Hole {
@@ -241,11 +239,10 @@ fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
         })
     });
     // What a later use of the segment has written over was free, even where its header did not come to
-    // the disk. But not what looks like that within the unreadable message: clients choose its bytes.
+    // the disk. (A client can put what looks like that into a record, and so excuse damage of that
+    // record. It may stand within an old message as well, so where it stands does not tell.)
     let gap = gap.filter(|gap| {
-        let from = number.and_then(|number| end_of_message(bytes, gap.from, number));
-        let from = from.unwrap_or(gap.from);
-        let mut inside = (from..gap.to).filter_map(|at| message(bytes, at));
+        let mut inside = (gap.from..gap.to).filter_map(|at| message(bytes, at));
         !number.is_some_and(|number| inside.any(|message| message.segment > number))
     });
     Walked {

@@ -81,15 +81,6 @@ pub(in crate::storage) fn message(bytes: &[u8], at: usize) -> Option<Message<'_>
     })
 }
 
-/// Where the message of segment `own` that begins at `at` would end, whatever is in it.
-pub(super) fn end_of_message(bytes: &[u8], at: usize, own: u64) -> Option<usize> {
-    let mut rest = bytes.get(at..)?.get(5..)?;
-    let length = usize::try_from(number(&mut rest)?).ok()?;
-    let segment = number(&mut rest)?;
-    number(&mut rest)?;
-    (segment == own).then_some(bytes.len() - rest.len() + length)
-}
-
 /// sled's numbers of one to nine bytes.
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     let first = u64::from(*bytes.split_off_first()?);
