@@ -1,6 +1,5 @@
 //! Opening the store of a data directory, and bringing older ones up to date.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,9 +24,6 @@ pub enum StoreError {
     /// The store.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// What is left of a journal cannot be removed.
-    #[error("the journal of an interrupted change of format cannot be removed: {0}")]
-    Journal(io::Error),
     /// The backup before the change of format.
     #[error("{path}: {error}", path = path.display())]
     Backup {
@@ -53,7 +49,7 @@ pub async fn open(
     if data_dir.unfinished()?.is_none() {
         // What is there all the same was left by a change that was given up before it began. It has
         // nothing that the database has not, and the older version may have gone on since.
-        remove_journal(data_dir.path()).map_err(StoreError::Journal)?;
+        data_dir.remove_journal()?;
     }
     let storage = if data_dir.format() == 1 {
         Storage::open_without_mark(data_dir.path(), config.cache_mib)?
@@ -86,13 +82,6 @@ pub async fn open(
         "the data directory was brought to a newer format; older versions cannot use it any more"
     );
     Ok(storage)
-}
-
-fn remove_journal(data_dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(data_dir.join("journal")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// For the version that wrote `data_format`, and without the private key, which stays where it is.

@@ -54,11 +54,9 @@ impl Node {
         // What needs no data comes first: a mistake here must leave nothing behind.
         let tls = config.listen.tls.as_ref();
         let tls = tls.map(tls::server_config).transpose()?;
-        let socket = http::bind(config.listen.address);
-        let socket = socket.map_err(listening_on(config.listen.address))?;
-        let address = socket
-            .local_addr()
-            .map_err(listening_on(config.listen.address))?;
+        let bound =
+            http::bind(config.listen.address).and_then(|socket| Ok((socket.local_addr()?, socket)));
+        let (address, socket) = bound.map_err(listening_on(config.listen.address))?;
 
         // The data directory is for this process alone. Whoever asks from here on waits for the end of
         // the start; operators first, since who finds the port open gives orders.

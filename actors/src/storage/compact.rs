@@ -10,6 +10,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::applier::{COMMITS, Database};
+use super::files::remove_directory;
 use super::mark::{Mark, MarkFile};
 use super::open::{open_when_closed, sync_all_files, wait_until_closed};
 use super::recovery::{NAME, NoMark, prepare, refused};
@@ -53,7 +54,7 @@ impl Storage {
         let placed = if copied < before {
             put_in_place(&directory)
         } else {
-            remove(&new)
+            remove_directory(&new)
         };
         placed.map_err(at)?;
         let after = size_of(&old).map_err(at)?;
@@ -73,7 +74,7 @@ fn copy(database: &Database, old: &Path, new: &Path, cache_mib: u64) -> Result<u
         error,
     };
     let refused = |trouble| refused(old, trouble);
-    remove(new).map_err(at)?;
+    remove_directory(new).map_err(at)?;
     let copied = shielded(|| {
         let copy = open_when_closed(new, cache_mib)?;
         // Open from before the first write on, it is told of every one that fails.
@@ -110,7 +111,7 @@ fn put_in_place(directory: &Path) -> io::Result<()> {
     fs::rename(&database, &aside)?;
     fs::rename(&new, &database)?;
     sync_directory(directory)?;
-    remove(&aside)
+    remove_directory(&aside)
 }
 
 /// Completes or undoes an interrupted compaction. The copy is complete once the old database has
@@ -122,8 +123,8 @@ pub(super) fn settle(directory: &Path) -> io::Result<()> {
         sync_directory(directory)?;
     }
     if database.exists() {
-        remove(&new)?;
-        remove(&aside)?;
+        remove_directory(&new)?;
+        remove_directory(&aside)?;
     }
     Ok(())
 }
@@ -139,13 +140,6 @@ pub(super) fn note_closed(directory: &Path) -> io::Result<()> {
         ..mark
     })?;
     file.sync()
-}
-
-fn remove(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// The bytes that the files of a database take.

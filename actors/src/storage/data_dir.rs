@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use antiphon_protocol::Domain;
 
-use super::files::lock_within;
+use super::files::{lock_within, remove_directory};
 use super::{create_private, sync_directory, write_durably};
 pub use error::DataDirError;
 pub use privacy::Exposed;
@@ -228,6 +228,12 @@ impl DataDir {
         privacy::exposed_directories(&self.path)
     }
 
+    /// Removes the journal of the store, which nobody has open.
+    pub fn remove_journal(&self) -> Result<(), DataDirError> {
+        let path = self.path.join("journal");
+        remove_directory(&path).map_err(|error| DataDirError::Io { path, error })
+    }
+
     /// Where the private keys are.
     pub fn keys(&self) -> PathBuf {
         self.path.join("keys")
@@ -293,8 +299,6 @@ impl DataDir {
 
 /// Whether there is nothing in a directory, or only the lock of somebody who got no further.
 fn is_empty(path: &Path) -> io::Result<bool> {
-    let names: io::Result<Vec<_>> = fs::read_dir(path)?
-        .map(|entry| Ok(entry?.file_name()))
-        .collect();
-    Ok(names?.iter().all(|name| name == "lock"))
+    let paths = entries::paths_in(path)?;
+    Ok(paths.iter().all(|path| path.ends_with("lock")))
 }

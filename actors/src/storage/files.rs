@@ -23,6 +23,14 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Removes a directory with all that is in it, if it is there.
+pub(super) fn remove_directory(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file of mode 0600 that is there whole or not at all, whenever the power goes.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fill_durably(path, |file| file.write_all(bytes))
