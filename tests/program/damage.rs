@@ -1,9 +1,10 @@
 //! Bits flip and files are cut while a node is off: it then refuses to start, or refuses an answer,
-//! or nothing has changed. It never gives a wrong answer.
+//! or nothing has changed. It never gives a wrong answer. Nor does one whose file of certificates that
+//! were read is written over while it runs.
 //!
 //! (That the store itself notices damage of `db/` and `mark` is tested where it is.)
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use reqwest::Method;
 use serde_json::Value;
@@ -32,6 +33,26 @@ impl Questions {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         (status, response.json().await.unwrap())
+    }
+
+    fn keep_those_of_the_past(&mut self) {
+        let all = self.asked.drain(..).zip(self.answers.drain(..));
+        let past = all.filter(|((path, _), _)| path.contains("timestamp"));
+        (self.asked, self.answers) = past.collect();
+    }
+
+    /// Asks everything again; whether all was answered, and as before.
+    async fn outcome(&self, api: &Api) -> Result<&'static str, String> {
+        let mut outcome = Ok("harmless");
+        for ((path, session), expected) in self.asked.iter().zip(&self.answers) {
+            let (status, answer) = Self::ask(api, path, session.as_ref()).await;
+            if status == 500 {
+                outcome = outcome.map(|_| "refused an answer");
+            } else if answer != *expected {
+                outcome = Err(format!("{path}: {answer} instead of {expected}"));
+            }
+        }
+        outcome
     }
 }
 
@@ -83,15 +104,7 @@ async fn outcome(data: &Path, questions: &Questions) -> Result<&'static str, Str
         return Ok("refused to start");
     };
     let api = Api::new(format!("http://{}", node.address), DOMAIN);
-    let mut outcome = Ok("harmless");
-    for ((path, session), expected) in questions.asked.iter().zip(&questions.answers) {
-        let (status, answer) = Questions::ask(&api, path, session.as_ref()).await;
-        if status == 500 {
-            outcome = outcome.map(|_| "refused an answer");
-        } else if answer != *expected {
-            outcome = Err(format!("{path}: {answer} instead of {expected}"));
-        }
-    }
+    let outcome = questions.outcome(&api).await;
     node.stop().await;
     outcome
 }
@@ -129,5 +142,41 @@ async fn damaged_files_give_no_wrong_answer() {
         }
         println!("{file}: {outcomes:?}");
         assert!(outcomes["refused to start"] > 20, "{file}: {outcomes:?}");
+    }
+}
+
+/// The file is one without a name, so it is found where the system lists what the process has open.
+#[tokio::test]
+async fn certificates_that_were_read_are_read_again_where_they_are_damaged() {
+    let place = workload::place();
+    let mut questions = filled(&place).await;
+    // What is in force now would be kept in memory.
+    questions.keep_those_of_the_past();
+    let program = place.start();
+    assert_eq!(questions.outcome(&program.api).await, Ok("harmless"));
+    let open = std::fs::read_dir(format!("/proc/{}/fd", program.id())).unwrap();
+    let mut open = open.map(|entry| entry.unwrap().path());
+    let is_it = |path: &PathBuf| {
+        let target = std::fs::read_link(path).unwrap();
+        target == place.data().join("slots (deleted)")
+    };
+    let path = open.find(is_it).unwrap();
+    let kept = std::fs::read(&path).unwrap();
+    assert!(kept.iter().any(|byte| *byte != 0));
+
+    let damages: [fn(usize, u8) -> u8; 4] = [
+        |_, byte| !byte,
+        |_, _| 0,
+        |at, byte| byte ^ u8::from(at % 100 == 50),
+        |at, byte| if at % 192 < 100 { byte } else { 0 },
+    ];
+    for damage in damages {
+        let damaged = (0..).zip(&kept).map(|(at, byte)| damage(at, *byte));
+        let damaged: Vec<u8> = damaged.collect();
+        assert_ne!(damaged, kept);
+        std::fs::write(&path, &damaged).unwrap();
+        assert_eq!(questions.outcome(&program.api).await, Ok("harmless"));
+        let after = std::fs::read(&path).unwrap();
+        assert_ne!(after, damaged, "what was found damaged is kept anew");
     }
 }

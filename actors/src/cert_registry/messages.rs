@@ -308,4 +308,14 @@ impl Event {
             | Self::ForeignCert { user, .. } => Some(*user),
         }
     }
+
+    /// The certificate that it carries, if it carries one.
+    pub(super) fn into_cert(self) -> Option<Vec<u8>> {
+        match self {
+            Self::ServerCert { der }
+            | Self::SessionCert { der, .. }
+            | Self::ForeignCert { der, .. } => Some(der),
+            Self::SessionEnded { .. } => None,
+        }
+    }
 }

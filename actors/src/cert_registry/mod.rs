@@ -10,12 +10,14 @@
 //! it took that care. Lookups see only what is on disk, so nobody is told of a certificate that a
 //! power cut could still take back.
 
+mod certs_read;
 mod error;
 mod export;
 mod messages;
 mod new_event;
 mod reader;
 mod rebuild;
+mod sample;
 mod server_timeline;
 mod shown;
 mod store;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorFutureExt as _, Context, Handler, ResponseActFuture, WrapFuture as _};
 use antiphon_protocol::Timestamp;
 
+use certs_read::CertsRead;
 pub use error::RegistryError;
 pub use export::{ExportEnd, Exported, export};
 pub use messages::{
@@ -41,6 +44,7 @@ use new_event::NewEvent;
 pub use reader::CertReader;
 use reader::Durable;
 pub(crate) use rebuild::{check_entries, rebuild_indexes};
+use sample::Sample;
 use server_timeline::ServerTimeline;
 use store::{Head, Store};
 use timelines::Timelines;
@@ -64,6 +68,8 @@ pub struct CertRegistry {
     durable: Durable,
     /// What readers keep of users. The registry notes there whom a new entry is about.
     timelines: Arc<Timelines>,
+    /// What they have read of the log.
+    certs_read: Arc<CertsRead>,
     /// The same of the server's own certificates.
     server: Arc<ServerTimeline>,
 }
@@ -73,6 +79,7 @@ type Answer<T> = ResponseActFuture<CertRegistry, Result<T, RegistryError>>;
 impl CertRegistry {
     /// Reads the end of the log in `storage`.
     pub fn open(storage: Storage, clock: SharedClock) -> Result<Self, RegistryError> {
+        let slots = storage.slots()?;
         let store = Store::new(storage);
         let head = store.head()?;
         if clock.now() < head.at {
@@ -82,10 +89,12 @@ impl CertRegistry {
                 "the clock is behind the log: until it catches up, time stands still in the log"
             );
         }
-        let timelines = Arc::new(Timelines::new(store.cache_bytes() / PARTS * TIMELINES));
+        let sample = Arc::new(Sample::default());
+        let timelines_bytes = store.cache_bytes() / PARTS * TIMELINES;
         Ok(Self {
             store,
-            timelines,
+            timelines: Arc::new(Timelines::new(timelines_bytes, Arc::clone(&sample))),
+            certs_read: Arc::new(CertsRead::new(slots, sample)),
             server: Arc::default(),
             clock,
             durable: Durable::new(head.clone()),
@@ -100,6 +109,7 @@ impl CertRegistry {
             clock: self.clock.clone(),
             durable: self.durable.clone(),
             timelines: Arc::clone(&self.timelines),
+            certs_read: Arc::clone(&self.certs_read),
             server: Arc::clone(&self.server),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use actix::{Actor, Context, Handler};
 use antiphon_protocol::{ServerCert, Snowflake, Timestamp};
 
+use super::certs_read::CertsRead;
 use super::server_timeline::ServerTimeline;
 use super::store::{Head, Store};
 use super::timelines::Timelines;
@@ -64,6 +65,7 @@ pub struct CertReader {
     pub(super) clock: SharedClock,
     pub(super) durable: Durable,
     pub(super) timelines: Arc<Timelines>,
+    pub(super) certs_read: Arc<CertsRead>,
     pub(super) server: Arc<ServerTimeline>,
 }
 
@@ -134,7 +136,7 @@ impl CertReader {
             has_all &= kept.is_some();
             let der = match kept {
                 Some(der) => der,
-                None => self.store.cert(sequence)?,
+                None => self.certs_read.cert(&self.store, sequence)?,
             };
             let session = SessionRef { user, session };
             certs.push(LiveCert {

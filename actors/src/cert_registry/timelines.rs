@@ -7,15 +7,16 @@
 //! which somebody was told. Users share places in [`Timelines::changed`]; that another one changed
 //! costs a reload, and never an answer.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use antiphon_protocol::{Snowflake, Timestamp};
 use bincode::config::{self, Configuration};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::store::{DICTIONARY, Run, Step, compress, decompress};
+use super::sample::Sample;
+use super::store::{Run, Step};
 use crate::storage::{Record as _, RecordError, Space, StorageError};
 
 /// How many places there are for users that change: half a mebibyte.
@@ -33,9 +34,7 @@ pub(super) struct Timelines {
     kept: Cache<u64, Timeline, Bytes>,
     /// The newest entry about any of the users who share the place.
     changed: Box<[AtomicU64]>,
-    /// With what certificates are compressed here: also the first one that was. What a node issues
-    /// differs in little but the key and the signature.
-    dictionary: OnceLock<Vec<u8>>,
+    sample: Arc<Sample>,
 }
 
 /// All that the log says about one user, up to an entry, in one piece of memory: each piece would be
@@ -58,11 +57,11 @@ type Pieces<'a> = Vec<(u64, &'a [u8])>;
 const BINCODE: Configuration = config::standard();
 
 impl Timelines {
-    pub(super) fn new(bytes: u64) -> Self {
+    pub(super) fn new(bytes: u64, sample: Arc<Sample>) -> Self {
         Self {
             kept: Cache::with_weighter(EXPECTED, bytes, Bytes),
             changed: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
-            dictionary: OnceLock::new(),
+            sample,
         }
     }
 
@@ -93,11 +92,8 @@ impl Timelines {
         sequence: u64,
     ) -> Result<Option<Vec<u8>>, StorageError> {
         let kept = told.certs.iter().find(|(entry, _)| *entry == sequence);
-        // Whatever is kept was compressed with it.
-        let dictionary = self.dictionary.get().map_or(DICTIONARY, Vec::as_slice);
-        let der = kept.map(|(_, compressed)| decompress(compressed, dictionary));
+        let der = kept.map(|(_, compressed)| self.sample.decompress(compressed));
         der.transpose()
-            .map_err(|error| damaged(Space::LogEntries, error))
     }
 
     /// Keeps the same timeline with the certificates of these entries, and no others; but without those
@@ -108,10 +104,7 @@ impl Timelines {
         told: &Told<'_>,
         certs: impl Iterator<Item = (u64, &'c [u8])>,
     ) -> Result<(), StorageError> {
-        let compressed = certs.filter_map(|(entry, der)| {
-            let dictionary = self.dictionary.get_or_init(|| [DICTIONARY, der].concat());
-            Some((entry, compress(der, dictionary).ok()?))
-        });
+        let compressed = certs.filter_map(|(entry, der)| Some((entry, self.sample.compress(der)?)));
         let compressed: Vec<_> = compressed.collect();
         let timeline = Timeline::new(told.as_of, &told.runs, &pieces(&compressed))?;
         self.keep(user, timeline);

@@ -21,6 +21,7 @@ mod pending;
 mod record;
 mod recovery;
 mod shield;
+mod slots;
 mod snapshot;
 mod space;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use pending::{Merged, Pending};
 pub use record::{Record, RecordError};
 pub(crate) use record::{decode_fields, encode_fields};
 use shield::{Shielded, shielded};
+pub(crate) use slots::{Slot, Slots};
 use snapshot::Past;
 pub use snapshot::{RawRecord, Snapshot};
 pub use space::Space;
@@ -51,6 +53,10 @@ pub use write_set::WriteSet;
 
 /// How many records are removed in one commit.
 const CLEARED_AT_ONCE: usize = 1024;
+
+/// How many bytes of the disk are not used for what only makes answers faster: the journal and the
+/// database go first.
+const LEFT_FREE: u64 = 512 * 1024 * 1024;
 
 /// The store of one node. Cloning it is cheap; the last clone closes it.
 #[derive(Debug, Clone)]
@@ -111,6 +117,12 @@ impl Storage {
     #[cfg(test)]
     fn is_writing(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    /// A place for what was read, until the end of this process.
+    pub(crate) fn slots(&self) -> Result<Slots, StorageError> {
+        Slots::create_in(&self.directory, LEFT_FREE)
+            .map_err(|error| StorageError::Unreadable(error.to_string()))
     }
 
     /// The record at `key`, if there is one.

@@ -1,5 +1,7 @@
 //! Who was in force when.
 
+use std::ops::RangeInclusive;
+
 use antiphon_protocol::{ActorCert, ServerCert, SessionId, Snowflake, Timestamp};
 
 use super::Store;
@@ -7,9 +9,7 @@ use super::records::{Change, Entry, SessionRecord};
 use super::runs::{Run, Step};
 use crate::cert_registry::server_timeline::{KEPT, Recent};
 use crate::cert_registry::timelines::Timeline;
-use crate::cert_registry::{
-    Event, LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef,
-};
+use crate::cert_registry::{LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef};
 use crate::storage::{RecordError, Space, StorageError, key, numbers};
 
 impl Store {
@@ -243,13 +243,24 @@ impl Store {
         let entry = self
             .storage
             .get_one_of_many::<Entry>(Space::LogEntries, &key(&[sequence]))?;
-        match entry.map(|entry| entry.event) {
-            Some(
-                Event::ServerCert { der }
-                | Event::SessionCert { der, .. }
-                | Event::ForeignCert { der, .. },
-            ) => Ok(der),
-            Some(Event::SessionEnded { .. }) | None => Err(RegistryError::DamagedEntry(sequence)),
-        }
+        let der = entry.and_then(|entry| entry.event.into_cert());
+        der.ok_or(RegistryError::DamagedEntry(sequence))
+    }
+
+    /// The certificates that these entries carry, in order; none of one that carries none, or
+    /// that comes after one that cannot be read.
+    pub(in crate::cert_registry) fn certs(
+        &self,
+        sequences: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = Option<Vec<u8>>> + use<> {
+        let (first, last) = (key(&[*sequences.start()]), key(&[*sequences.end()]));
+        let found = self
+            .storage
+            .range::<Entry>(Space::LogEntries, &first, &last);
+        let mut found = found.map_while(Result::ok).peekable();
+        sequences.map(move |sequence| {
+            let (_, entry) = found.next_if(|(number, _)| *number == key(&[sequence]))?;
+            entry.event.into_cert()
+        })
     }
 }

@@ -1,0 +1,169 @@
+//! Short bytes by number, each in a slot of one file: a place for what is slow to read from the
+//! database, and more than fits into memory.
+//!
+//! The file has no name, so it ends with the process, however that ends: what another process has left
+//! is never believed, and a copy of the directory has nothing of it. Nobody waits for the disk, and
+//! whatever goes wrong with it is as if nothing had been kept.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::fstatvfs;
+use smallvec::SmallVec;
+
+/// The size of a slot, in bytes.
+const SLOT: usize = 192;
+
+/// A checksum and a length.
+const HEAD: usize = 4 + 2;
+
+/// The longest bytes that fit.
+const LONGEST: usize = SLOT - HEAD;
+
+/// The length that says that the bytes are longer.
+const TOO_LONG: u16 = u16::MAX;
+
+/// The file.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    file: File,
+    /// How many bytes are left free on the disk.
+    left_free: u64,
+    /// Whether reading or writing it has failed: then it is left alone.
+    has_failed: AtomicBool,
+}
+
+/// What a slot says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// Nothing, or nothing that can be believed.
+    Empty,
+    /// That the bytes do not fit.
+    TooLong,
+    /// These.
+    Bytes(SmallVec<[u8; LONGEST]>),
+}
+
+impl Slots {
+    /// A new file without a name, in this directory, which leaves so many bytes free on the disk.
+    pub(super) fn create_in(directory: &Path, left_free: u64) -> io::Result<Self> {
+        let path = directory.join("slots");
+        // After a power cut the name may be there again.
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)?;
+        fs::remove_file(&path)?;
+        Ok(Self {
+            file,
+            left_free,
+            has_failed: AtomicBool::new(false),
+        })
+    }
+
+    /// What the slot of `number` says.
+    pub(crate) fn get(&self, number: u64) -> Slot {
+        let Some(place) = place_of(number) else {
+            return Slot::Empty;
+        };
+        if self.has_failed.load(Ordering::Relaxed) {
+            return Slot::Empty;
+        }
+        let mut slot = [0; SLOT];
+        match self.file.read_exact_at(&mut slot, place) {
+            Ok(()) => read(number, &slot),
+            // So far nobody has written.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Slot::Empty,
+            Err(error) => {
+                self.leave_alone(&error);
+                Slot::Empty
+            }
+        }
+    }
+
+    /// Whether there is room for more.
+    pub(crate) fn has_room(&self) -> bool {
+        if self.has_failed.load(Ordering::Relaxed) {
+            return false;
+        }
+        match fstatvfs(&self.file) {
+            Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize) > self.left_free,
+            Err(error) => {
+                self.leave_alone(&error.into());
+                false
+            }
+        }
+    }
+
+    /// Fills the slots of `first` and the numbers after it; those of which nothing is known are left
+    /// empty.
+    pub(crate) fn put(&self, first: u64, known: &[Option<Vec<u8>>]) {
+        let Some(place) = place_of(first) else {
+            return;
+        };
+        let mut slots = vec![0; known.len() * SLOT];
+        for ((number, bytes), slot) in (first..).zip(known).zip(slots.chunks_exact_mut(SLOT)) {
+            if let Some(bytes) = bytes {
+                write(number, bytes, slot);
+            }
+        }
+        if let Err(error) = self.file.write_all_at(&slots, place) {
+            self.leave_alone(&error);
+        }
+    }
+
+    fn leave_alone(&self, error: &io::Error) {
+        if !self.has_failed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "what was read cannot be kept on disk: lookups of the past are slower");
+        }
+    }
+}
+
+/// Where the slot of a number begins.
+fn place_of(number: u64) -> Option<u64> {
+    number.checked_mul(SLOT as u64)
+}
+
+fn write(number: u64, bytes: &[u8], slot: &mut [u8]) {
+    let fits = u16::try_from(bytes.len()).ok();
+    let fits = fits.filter(|_| bytes.len() <= LONGEST);
+    let (length, bytes) = fits.map_or((TOO_LONG, &[][..]), |length| (length, bytes));
+    let checksum = checksum(number, length, bytes);
+    let written = [&checksum.to_le_bytes()[..], &length.to_le_bytes(), bytes].concat();
+    for (to, from) in slot.iter_mut().zip(written) {
+        *to = from;
+    }
+}
+
+fn read(number: u64, slot: &[u8; SLOT]) -> Slot {
+    let [a, b, c, d, e, f, rest @ ..] = slot;
+    let length = u16::from_le_bytes([*e, *f]);
+    let bytes = match length {
+        TOO_LONG => Some(&[][..]),
+        length => rest.get(..length.into()),
+    };
+    let sound = bytes
+        .filter(|bytes| checksum(number, length, bytes) == u32::from_le_bytes([*a, *b, *c, *d]));
+    match sound {
+        Some(_) if length == TOO_LONG => Slot::TooLong,
+        Some(bytes) => Slot::Bytes(SmallVec::from_slice(bytes)),
+        None => Slot::Empty,
+    }
+}
+
+fn checksum(number: u64, length: u16, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&number.to_le_bytes());
+    hasher.update(&length.to_le_bytes());
+    hasher.update(bytes);
+    hasher.finalize()
+}
