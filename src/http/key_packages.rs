@@ -52,7 +52,9 @@ pub(super) async fn publish(
         let message = "1 to 100 KeyPackages can be published at once.".to_owned();
         return Err(ApiError::BadRequest(message));
     }
-    let (cert, packages) = check(&caller, &doors, &readers, texts, KeyPackageUse::Once).await?;
+    drop(body);
+    let encoded = decoded(texts);
+    let (cert, packages) = check(&caller, &doors, &readers, encoded, KeyPackageUse::Once).await?;
     let session = caller.session;
     let published = doors.key_packages.send(Publish {
         session,
@@ -72,9 +74,15 @@ pub(super) async fn put_last_resort(
     readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
     let body = body_of_local(&caller, &request, payload, &doors).await?;
-    let texts = vec![body::parse_string(&body)?];
-    let (cert, packages) =
-        check(&caller, &doors, &readers, texts, KeyPackageUse::LastResort).await?;
+    let encoded = decoded(vec![body::parse_string(&body)?]);
+    let (cert, packages) = check(
+        &caller,
+        &doors,
+        &readers,
+        encoded,
+        KeyPackageUse::LastResort,
+    )
+    .await?;
     let session = caller.session;
     for package in packages {
         let put = PutLastResort {
@@ -170,13 +178,20 @@ fn check_is_local(caller: &Caller, doors: &Doors) -> Result<(), ApiError> {
     }
 }
 
+/// The bytes of packages; none of one that is not base64. Less than their texts, in which shape a crowd's
+/// packages wait to be checked.
+fn decoded(texts: Vec<String>) -> Vec<Option<Vec<u8>>> {
+    let bytes = texts.iter().map(|text| base64::decode(text).ok());
+    bytes.collect()
+}
+
 /// Checks packages against the caller's ID-Cert, off the threads that answer. Returns them with
 /// the log entry of that certificate.
 async fn check(
     caller: &Caller,
     doors: &Doors,
     readers: &Readers,
-    texts: Vec<String>,
+    encoded: Vec<Option<Vec<u8>>>,
     purpose: KeyPackageUse,
 ) -> Result<(u64, Vec<KeyPackage>), ApiError> {
     let session = caller.session;
@@ -188,21 +203,21 @@ async fn check(
     let now = doors.clock.now();
     let checking = doors
         .workers
-        .run(move || check_all(&texts, &der, purpose, now));
+        .run(move || check_all(&encoded, &der, purpose, now));
     Ok((sequence, checking.await??))
 }
 
 fn check_all(
-    texts: &[String],
+    encoded: &[Option<Vec<u8>>],
     cert: &[u8],
     purpose: KeyPackageUse,
     now: Timestamp,
 ) -> Result<Vec<KeyPackage>, ApiError> {
     let cert = ActorCert::from_der(cert).map_err(|error| ApiError::internal(&error))?;
-    let packages = texts.iter().enumerate().map(|(index, text)| {
-        base64::decode(text)
-            .map_err(|_| KeyPackageError::NotBase64)
-            .and_then(|bytes| KeyPackage::check(&bytes, &cert, purpose, now))
+    let packages = encoded.iter().enumerate().map(|(index, bytes)| {
+        let bytes = bytes.as_ref().ok_or(KeyPackageError::NotBase64);
+        bytes
+            .and_then(|bytes| KeyPackage::check(bytes, &cert, purpose, now))
             .map_err(|error| ApiError::InvalidKeyPackage { index, error })
     });
     packages.collect()

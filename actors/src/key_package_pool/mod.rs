@@ -22,17 +22,18 @@ mod verify;
 
 use actix::WrapFuture as _;
 use actix::{Actor, ActorFutureExt as _, Context, Handler, ResponseActFuture};
+use antiphon_protocol::Timestamp;
 
 use budget::Budgets;
 pub use error::PoolError;
 pub use messages::{Claim, Count, Publish, PutLastResort, Stock};
-use pools::Pools;
-use store::Store;
+use pools::{Left, Pools};
+use store::{Rack, Store};
 pub(crate) use verify::verify;
 
 use crate::cert_registry::{CertReader, LiveCert, SessionRef};
 use crate::clock::SharedClock;
-use crate::storage::{Storage, WriteSet};
+use crate::storage::{Storage, StorageError, WriteSet};
 
 /// What the operator chooses about KeyPackages.
 #[derive(Debug, Clone)]
@@ -87,6 +88,21 @@ impl KeyPackagePool {
         let cert = self.certs.live_cert_of(session).map_err(PoolError::from);
         let decided = cert.and_then(|cert| decide(self, cert));
         self.commit(decided)
+    }
+
+    /// What is left of a session's one-time packages; those that have expired go.
+    fn left(
+        &mut self,
+        session: SessionRef,
+        rack: &Rack,
+        now: Timestamp,
+        writes: &mut WriteSet,
+    ) -> Result<Left, StorageError> {
+        self.pools.expire(session, now);
+        match self.pools.left(session) {
+            Some(left) => Ok(left),
+            None => self.store.prune_one_time(session, rack, now, writes),
+        }
     }
 
     /// Answers once what was decided is on disk, and everything that was decided before.

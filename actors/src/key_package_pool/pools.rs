@@ -60,6 +60,11 @@ impl Pools {
         }
     }
 
+    /// Whether one more can be remembered without forgetting the others.
+    pub(super) fn has_room(&self) -> bool {
+        self.0.len() < MANY
+    }
+
     /// What is left, if that is known.
     pub(super) fn left(&self, session: SessionRef) -> Option<Left> {
         self.0.get(&session)?.left
@@ -85,7 +90,7 @@ impl Pools {
     }
 
     fn pool(&mut self, session: SessionRef) -> &mut Pool {
-        if self.0.len() >= MANY && !self.0.contains_key(&session) {
+        if !self.has_room() && !self.0.contains_key(&session) {
             self.0.clear();
         }
         self.0.entry(session).or_default()

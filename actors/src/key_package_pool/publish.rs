@@ -23,12 +23,11 @@ impl Handler<Publish> for KeyPackagePool {
         self.with_cert(session, move |pool, current| {
             let (mut rack, mut writes) = pool.rack(session, cert, current)?;
             let now = pool.clock.now();
-            pool.pools.expire(session, now);
-            let mut left = match pool.pools.left(session) {
-                Some(left) => left,
-                // All that were there go, with the certificate that they carry.
-                None if !writes.is_empty() => Left::NOTHING,
-                None => pool.store.prune(session, &rack, now, &mut writes)?,
+            // All that were there go, with the certificate that they carry.
+            let mut left = if writes.is_empty() {
+                pool.left(session, &rack, now, &mut writes)?
+            } else {
+                Left::NOTHING
             };
             let mut added = HashMap::<_, &KeyPackage>::new();
             for (index, package) in packages.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Tidying up: packages that can never be given out any more, and answers nobody will repeat.
 
 use std::time::Duration;
+use std::vec;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 use tokio::time::timeout;
@@ -23,29 +24,39 @@ impl KeyPackagePool {
         let reached = timeout(Duration::from_secs(EVERY), self.clock.reached(due));
         context.spawn(reached.into_actor(self).map(|_, pool, context| {
             pool.sweep(context);
-            pool.sweep_claims(&[], context);
         }));
     }
 
-    /// Looks at the next sessions, and clears the racks of those whose certificate is another
-    /// one by now or none.
+    /// Looks at the next sessions.
     fn sweep(&mut self, context: &mut Context<Self>) {
-        let sessions = match self.store.sessions_after(self.swept, AT_ONCE) {
-            Ok(sessions) => sessions,
-            Err(error) => {
-                tracing::error!(%error, "the KeyPackages could not be tidied up");
-                return;
-            }
-        };
+        let sessions = self.store.sessions_after(self.swept, AT_ONCE);
+        let sessions = sessions.unwrap_or_else(|error| {
+            tracing::error!(%error, "the KeyPackages could not be tidied up");
+            Vec::new()
+        });
         // After the last, from the beginning.
         self.swept = (sessions.len() == AT_ONCE)
             .then(|| sessions.last().copied())
             .flatten();
-        let decided = self.tidy(&sessions).map(|writes| (writes, ()));
+        self.sweep_sessions(sessions.into_iter(), context);
+    }
+
+    /// Looks at sessions, one after the other, with what is asked in between: each may have many packages.
+    fn sweep_sessions(
+        &mut self,
+        mut sessions: vec::IntoIter<SessionRef>,
+        context: &mut Context<Self>,
+    ) {
+        let Some(session) = sessions.next() else {
+            return self.sweep_claims(&[], context);
+        };
+        let decided = self.tidy(session).map(|writes| (writes, ()));
         let committed = self.commit(decided);
-        context.spawn(committed.map(|tidied, _, _| {
-            if let Err(error) = tidied {
+        context.spawn(committed.map(|tidied, pool, context| match tidied {
+            Ok(()) => pool.sweep_sessions(sessions, context),
+            Err(error) => {
                 tracing::error!(%error, "the KeyPackages could not be tidied up");
+                pool.sweep_claims(&[], context);
             }
         }));
     }
@@ -70,21 +81,26 @@ impl KeyPackagePool {
         }));
     }
 
-    fn tidy(&mut self, sessions: &[SessionRef]) -> Result<WriteSet, PoolError> {
+    /// Removes the packages of a session that have expired, and all if its certificate is another one by now
+    /// or none.
+    fn tidy(&mut self, session: SessionRef) -> Result<WriteSet, PoolError> {
         let now = self.clock.now();
         let mut writes = WriteSet::new();
-        for session in sessions {
-            let Some(rack) = self.store.rack(*session)? else {
-                continue;
-            };
-            let cert = self.certs.live_cert_of(*session)?;
-            if cert.is_some_and(|cert| cert.sequence == rack.cert) {
-                self.pools.expire(*session, now);
-                self.store.prune(*session, &rack, now, &mut writes)?;
-            } else {
-                self.store.clear(*session, &mut writes)?;
-                self.pools.forget(*session);
-            }
+        let Some(rack) = self.store.rack(session)? else {
+            return Ok(writes);
+        };
+        let cert = self.certs.live_cert_of(session)?;
+        if cert.is_none_or(|cert| cert.sequence != rack.cert) {
+            self.store.clear(session, &mut writes)?;
+            self.pools.forget(session);
+            return Ok(writes);
+        }
+        self.store
+            .prune_last_resorts(session, &rack, now, &mut writes)?;
+        let left = self.left(session, &rack, now, &mut writes)?;
+        // Nobody's place is taken by those who were only looked at.
+        if self.pools.has_room() {
+            self.pools.note_left(session, left);
         }
         Ok(writes)
     }

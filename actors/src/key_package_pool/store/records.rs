@@ -16,7 +16,7 @@ pub(in crate::key_package_pool) struct Rack {
     /// The number of the next package.
     pub(in crate::key_package_pool) next: u64,
     /// All suites that were ever published.
-    pub(super) suites: BTreeSet<u16>,
+    pub(in crate::key_package_pool) suites: BTreeSet<u16>,
 }
 
 impl Record for Rack {
@@ -26,8 +26,8 @@ impl Record for Rack {
 /// A package that can be given out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::key_package_pool) struct Package {
-    pub(super) not_before: u64,
-    pub(super) not_after: u64,
+    pub(in crate::key_package_pool) not_before: u64,
+    pub(in crate::key_package_pool) not_after: u64,
     #[serde(with = "serde_bytes")]
     pub(in crate::key_package_pool) bytes: Vec<u8>,
 }
@@ -51,7 +51,11 @@ impl Record for Place {
 }
 
 impl Place {
-    pub(super) fn new(session: SessionRef, suite: CipherSuite, number: Option<u64>) -> Self {
+    pub(in crate::key_package_pool) fn new(
+        session: SessionRef,
+        suite: CipherSuite,
+        number: Option<u64>,
+    ) -> Self {
         Self {
             user: session.user.as_u64(),
             session: session.session.as_u64(),
@@ -99,7 +103,7 @@ impl Place {
     }
 
     /// Where it stands in the store.
-    pub(super) fn space(&self) -> Space {
+    pub(in crate::key_package_pool) fn space(&self) -> Space {
         match self.number {
             Some(_) => Space::OneTimePackages,
             None => Space::LastResortPackages,
