@@ -23,6 +23,9 @@ const AT_ONCE: std::ops::RangeInclusive<usize> = 1..=100;
 /// How long an idempotency key may be, in characters.
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 1..=64;
 
+/// A package's bytes, before it is checked.
+type Encoded = Result<Vec<u8>, KeyPackageError>;
+
 #[derive(Serialize)]
 pub(super) struct Stock {
     available: BTreeMap<String, u64>,
@@ -44,16 +47,9 @@ pub(super) async fn publish(
     readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
     let body = body_of_local(&caller, &request, payload, &doors).await?;
-    let texts: Vec<String> = serde_json::from_slice(&body).map_err(|_| {
-        let message = "The body must be a JSON array of strings.".to_owned();
-        ApiError::BadRequest(message)
-    })?;
-    if !AT_ONCE.contains(&texts.len()) {
-        let message = "1 to 100 KeyPackages can be published at once.".to_owned();
-        return Err(ApiError::BadRequest(message));
-    }
+    let encoded = packages_in(&body)?;
+    // Less than its text, in which shape what a crowd publishes waits to be checked.
     drop(body);
-    let encoded = decoded(texts);
     let (cert, packages) = check(&caller, &doors, &readers, encoded, KeyPackageUse::Once).await?;
     let session = caller.session;
     let published = doors.key_packages.send(Publish {
@@ -74,7 +70,7 @@ pub(super) async fn put_last_resort(
     readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
     let body = body_of_local(&caller, &request, payload, &doors).await?;
-    let encoded = decoded(vec![body::parse_string(&body)?]);
+    let encoded = vec![decoded(&body::parse_string(&body)?)];
     let (cert, packages) = check(
         &caller,
         &doors,
@@ -178,11 +174,21 @@ fn check_is_local(caller: &Caller, doors: &Doors) -> Result<(), ApiError> {
     }
 }
 
-/// The bytes of packages; none of one that is not base64. Less than their texts, in which shape a crowd's
-/// packages wait to be checked.
-fn decoded(texts: Vec<String>) -> Vec<Option<Vec<u8>>> {
-    let bytes = texts.iter().map(|text| base64::decode(text).ok());
-    bytes.collect()
+/// The packages in a body.
+fn packages_in(body: &[u8]) -> Result<Vec<Encoded>, ApiError> {
+    let texts: Vec<String> = serde_json::from_slice(body).map_err(|_| {
+        let message = "The body must be a JSON array of strings.".to_owned();
+        ApiError::BadRequest(message)
+    })?;
+    if !AT_ONCE.contains(&texts.len()) {
+        let message = "1 to 100 KeyPackages can be published at once.".to_owned();
+        return Err(ApiError::BadRequest(message));
+    }
+    Ok(texts.iter().map(|text| decoded(text)).collect())
+}
+
+fn decoded(text: &str) -> Encoded {
+    base64::decode(text).map_err(|_| KeyPackageError::NotBase64)
 }
 
 /// Checks packages against the caller's ID-Cert, off the threads that answer. Returns them with
@@ -191,7 +197,7 @@ async fn check(
     caller: &Caller,
     doors: &Doors,
     readers: &Readers,
-    encoded: Vec<Option<Vec<u8>>>,
+    encoded: Vec<Encoded>,
     purpose: KeyPackageUse,
 ) -> Result<(u64, Vec<KeyPackage>), ApiError> {
     let session = caller.session;
@@ -203,21 +209,20 @@ async fn check(
     let now = doors.clock.now();
     let checking = doors
         .workers
-        .run(move || check_all(&encoded, &der, purpose, now));
+        .run(move || check_all(encoded, &der, purpose, now));
     Ok((sequence, checking.await??))
 }
 
 fn check_all(
-    encoded: &[Option<Vec<u8>>],
+    encoded: Vec<Encoded>,
     cert: &[u8],
     purpose: KeyPackageUse,
     now: Timestamp,
 ) -> Result<Vec<KeyPackage>, ApiError> {
     let cert = ActorCert::from_der(cert).map_err(|error| ApiError::internal(&error))?;
-    let packages = encoded.iter().enumerate().map(|(index, bytes)| {
-        let bytes = bytes.as_ref().ok_or(KeyPackageError::NotBase64);
+    let packages = encoded.into_iter().enumerate().map(|(index, bytes)| {
         bytes
-            .and_then(|bytes| KeyPackage::check(bytes, &cert, purpose, now))
+            .and_then(|bytes| KeyPackage::check(&bytes, &cert, purpose, now))
             .map_err(|error| ApiError::InvalidKeyPackage { index, error })
     });
     packages.collect()

@@ -164,15 +164,15 @@ async fn certificates_that_were_read_are_read_again_where_they_are_damaged() {
     let kept = std::fs::read(&path).unwrap();
     assert!(kept.iter().any(|byte| *byte != 0));
 
-    let damages: [fn(usize, u8) -> u8; 4] = [
+    let ways: [fn(usize, u8) -> u8; 4] = [
         |_, byte| !byte,
         |_, _| 0,
         |at, byte| byte ^ u8::from(at % 100 == 50),
         |at, byte| if at % 192 < 100 { byte } else { 0 },
     ];
-    for damage in damages {
-        let damaged = (0..).zip(&kept).map(|(at, byte)| damage(at, *byte));
-        let damaged: Vec<u8> = damaged.collect();
+    for damage in ways {
+        let bytes = (0..).zip(&kept).map(|(at, byte)| damage(at, *byte));
+        let damaged: Vec<u8> = bytes.collect();
         assert_ne!(damaged, kept);
         std::fs::write(&path, &damaged).unwrap();
         assert_eq!(questions.outcome(&program.api).await, Ok("harmless"));

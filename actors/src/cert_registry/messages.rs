@@ -299,13 +299,15 @@ impl Standing {
 }
 
 impl Event {
-    /// Whom it is about, if it is about a user.
-    pub(super) fn user(&self) -> Option<u64> {
+    /// Which session it is about, if it is about one.
+    pub(super) fn session(&self) -> Option<SessionRef> {
         match self {
             Self::ServerCert { .. } => None,
-            Self::SessionCert { user, .. }
-            | Self::SessionEnded { user, .. }
-            | Self::ForeignCert { user, .. } => Some(*user),
+            Self::SessionCert { user, session, .. }
+            | Self::SessionEnded { user, session }
+            | Self::ForeignCert { user, session, .. } => {
+                Some(SessionRef::from_numbers(*user, *session))
+            }
         }
     }
 

@@ -29,7 +29,7 @@ mod verify;
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt as _, Context, Handler, ResponseActFuture, WrapFuture as _};
-use antiphon_protocol::Timestamp;
+use antiphon_protocol::{SerialNumber, Timestamp};
 
 use certs_read::CertsRead;
 pub use error::RegistryError;
@@ -66,6 +66,8 @@ pub struct CertRegistry {
     head: Head,
     /// The newest entry on disk.
     durable: Durable,
+    /// Whether serial numbers are indexed, to which none are added.
+    has_serial_numbers: bool,
     /// What readers keep of users. The registry notes there whom a new entry is about.
     timelines: Arc<Timelines>,
     /// What they have read of the log.
@@ -92,6 +94,7 @@ impl CertRegistry {
         let sample = Arc::new(Sample::default());
         let timelines_bytes = store.cache_bytes() / PARTS * TIMELINES;
         Ok(Self {
+            has_serial_numbers: store.has_serial_numbers()?,
             store,
             timelines: Arc::new(Timelines::new(timelines_bytes, Arc::clone(&sample))),
             certs_read: Arc::new(CertsRead::new(slots, sample)),
@@ -143,15 +146,15 @@ impl CertRegistry {
             0 => no_earlier,
             _ => self.clock.now().max(self.head.at).max(no_earlier),
         };
-        let user = new.event.user();
+        let session = new.event.session();
         let (mut writes, head) = match self.store.append(&self.head, at, new) {
             Ok(appended) => appended,
             Err(error) => return self.refuse(error),
         };
         writes.append(rider);
         self.head = head.clone();
-        match user {
-            Some(user) => self.timelines.note(user, head.sequence),
+        match session {
+            Some(SessionRef { user, .. }) => self.timelines.note(user, head.sequence),
             None => self.server.note(head.sequence),
         }
         let committed = self.store.commit(writes).into_actor(self);
@@ -161,6 +164,14 @@ impl CertRegistry {
             registry.durable.advance(head);
             Ok(logged)
         }))
+    }
+
+    /// Refuses a serial number that the node has used before, among those that are indexed.
+    fn check_serial_number(&self, serial: Option<SerialNumber>) -> Result<(), RegistryError> {
+        if self.has_serial_numbers {
+            self.store.check_serial_number(serial)?;
+        }
+        Ok(())
     }
 
     fn refuse<T: 'static>(&self, error: RegistryError) -> Answer<T> {
@@ -177,7 +188,7 @@ impl Handler<AppendServerCert> for CertRegistry {
 
     fn handle(&mut self, message: AppendServerCert, _: &mut Context<Self>) -> Self::Result {
         let AppendServerCert { cert } = message;
-        match self.store.check_serial_number(cert.serial_number()) {
+        match self.check_serial_number(cert.serial_number()) {
             Ok(()) => {
                 let not_before = cert.validity().not_before;
                 self.append(NewEvent::server_cert(&cert), not_before, WriteSet::new())
@@ -197,13 +208,13 @@ impl Handler<OpenSession> for CertRegistry {
             rider,
         } = message;
         let checked = self
-            .store
             .check_serial_number(cert.serial_number())
             .and_then(|()| self.store.check_may_begin(session, cert.session_id()));
         match checked {
-            Ok(()) => {
+            Ok(last) => {
                 let not_before = cert.validity().not_before;
-                self.append(NewEvent::session_cert(session, &cert), not_before, rider)
+                let new = NewEvent::session_cert(session, &cert, last);
+                self.append(new, not_before, rider)
             }
             Err(error) => self.refuse(error),
         }
@@ -216,13 +227,12 @@ impl Handler<RenewSession> for CertRegistry {
     fn handle(&mut self, message: RenewSession, _: &mut Context<Self>) -> Self::Result {
         let RenewSession { session, cert } = message;
         let checked = self
-            .store
             .check_serial_number(cert.serial_number())
             .and_then(|()| self.store.check_is_live(session));
         match checked {
-            Ok(()) => {
+            Ok(last) => {
                 let not_before = cert.validity().not_before;
-                let new = NewEvent::session_cert(session, &cert);
+                let new = NewEvent::session_cert(session, &cert, last);
                 self.append(new, not_before, WriteSet::new())
             }
             Err(error) => self.refuse(error),
@@ -236,8 +246,10 @@ impl Handler<EndSession> for CertRegistry {
     fn handle(&mut self, message: EndSession, _: &mut Context<Self>) -> Self::Result {
         let EndSession { session, rider } = message;
         let live = self.store.check_is_live(session);
-        match live.and_then(|()| Ok((rider.0)(session)?)) {
-            Ok(rider) => self.append(NewEvent::session_ended(session), self.head.at, rider),
+        match live.and_then(|last| Ok((last, (rider.0)(session)?))) {
+            Ok((last, rider)) => {
+                self.append(NewEvent::session_ended(session, last), self.head.at, rider)
+            }
             Err(error) => self.refuse(error),
         }
     }

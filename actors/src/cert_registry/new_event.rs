@@ -2,7 +2,7 @@
 
 use antiphon_protocol::{ActorCert, ServerCert, SessionId};
 
-use super::store::{Change, Entry};
+use super::store::{Change, Entry, LastRun};
 use super::{Event, RegistryError, SessionRef};
 
 /// What the indexes say of an event besides what is in the event itself.
@@ -18,6 +18,8 @@ pub(super) struct Facts {
 pub(super) struct NewEvent {
     pub(super) event: Event,
     pub(super) facts: Facts,
+    /// The run that its session has so far.
+    pub(super) last: LastRun,
 }
 
 impl Facts {
@@ -64,10 +66,11 @@ impl NewEvent {
                 der: cert.as_der().to_vec(),
             },
             facts: Facts::of_server(cert),
+            last: LastRun::NOT_BEGUN,
         }
     }
 
-    pub(super) fn session_cert(session: SessionRef, cert: &ActorCert) -> Self {
+    pub(super) fn session_cert(session: SessionRef, cert: &ActorCert, last: LastRun) -> Self {
         Self {
             event: Event::SessionCert {
                 user: session.user.as_u64(),
@@ -75,10 +78,11 @@ impl NewEvent {
                 der: cert.as_der().to_vec(),
             },
             facts: Facts::of_session(cert),
+            last,
         }
     }
 
-    pub(super) fn foreign_cert(session: SessionRef, cert: &ActorCert) -> Self {
+    pub(super) fn foreign_cert(session: SessionRef, cert: &ActorCert, last: LastRun) -> Self {
         Self {
             event: Event::ForeignCert {
                 user: session.user.as_u64(),
@@ -86,16 +90,18 @@ impl NewEvent {
                 der: cert.as_der().to_vec(),
             },
             facts: Facts::of_session(cert),
+            last,
         }
     }
 
-    pub(super) fn session_ended(session: SessionRef) -> Self {
+    pub(super) fn session_ended(session: SessionRef, last: LastRun) -> Self {
         Self {
             event: Event::SessionEnded {
                 user: session.user.as_u64(),
                 session: session.session.as_u64(),
             },
             facts: Facts::of_end(),
+            last,
         }
     }
 }

@@ -43,7 +43,10 @@ pub(crate) async fn rebuild_indexes(storage: &Storage) -> Result<(), StorageErro
         })?;
         let mut writes = WriteSet::new();
         let indexed = Facts::read(sequence, &entry)
-            .and_then(|facts| store.index(sequence, &entry, facts, &mut writes))
+            .and_then(|facts| {
+                let last = store.last_run_before(&entry)?;
+                store.index(sequence, &entry, facts, last, &mut writes)
+            })
             .and_then(|()| store::index_by_serial_number(sequence, &entry, &stored));
         let indexed = indexed.map_err(|error| StorageError::Unreadable(error.to_string()))?;
         if let Some((space, key, bytes)) = indexed {

@@ -4,6 +4,7 @@
 use actix::{ActorFutureExt as _, Context, Handler, WrapFuture as _};
 use antiphon_protocol::ActorCert;
 
+use super::store::LastRun;
 use super::{
     Answer, CertRegistry, NewEvent, PresentCert, RegistryError, SessionRef, SignInWithCert,
     Standing,
@@ -39,14 +40,12 @@ impl Handler<SignInWithCert> for CertRegistry {
             Err(error) => return self.refuse(error),
         };
         let begins = session == new_session && standing == Standing::Foreign;
-        let checked = if begins {
-            self.store.check_may_begin(session, cert.session_id())
-        } else {
-            Ok(())
-        };
-        match checked.and_then(|()| Ok((rider.0)(session)?)) {
-            Ok(rider) if begins => self.log_foreign(session, &cert, rider),
-            Ok(rider) => self.take(session, &cert, standing, rider),
+        let begun = begins
+            .then(|| self.store.check_may_begin(session, cert.session_id()))
+            .transpose();
+        match begun.and_then(|begun| Ok((begun, (rider.0)(session)?))) {
+            Ok((Some(last), rider)) => self.log_foreign(session, &cert, last, rider),
+            Ok((None, rider)) => self.take(session, &cert, standing, rider),
             Err(error) => self.refuse(error),
         }
     }
@@ -61,11 +60,9 @@ impl CertRegistry {
         standing: Standing,
         rider: WriteSet,
     ) -> Answer<()> {
-        let newest = self
-            .store
-            .check_is_live(session)
-            .and_then(|()| self.store.newest_session_cert(session));
-        let newest = match newest {
+        let live = self.store.check_is_live(session);
+        let newest = live.and_then(|last| Ok((self.store.newest_session_cert(&last)?, last)));
+        let (newest, last) = match newest {
             Ok(newest) => newest,
             Err(RegistryError::NoSuchSession) => return self.refuse(RegistryError::NotCurrent),
             Err(error) => return self.refuse(error),
@@ -79,7 +76,7 @@ impl CertRegistry {
             Standing::Own => self.commit_alone(rider),
             Standing::Foreign if is_known => self.commit_alone(rider),
             Standing::Foreign if from < until => self.refuse(RegistryError::OlderCert),
-            Standing::Foreign => self.log_foreign(session, cert, rider),
+            Standing::Foreign => self.log_foreign(session, cert, last, rider),
         }
     }
 
@@ -87,9 +84,10 @@ impl CertRegistry {
         &mut self,
         session: SessionRef,
         cert: &ActorCert,
+        last: LastRun,
         rider: WriteSet,
     ) -> Answer<()> {
-        let new = NewEvent::foreign_cert(session, cert);
+        let new = NewEvent::foreign_cert(session, cert, last);
         let logged = self.append(new, self.head.at, rider);
         Box::pin(logged.map(|logged, _, _| logged.map(drop)))
     }

@@ -27,7 +27,7 @@ pub(super) use self::index::{ByTime, index_by_serial_number, index_by_time};
 use self::packed::pack;
 pub(super) use self::packed::{DICTIONARY, canonical, compress, decompress};
 pub(super) use self::records::{Change, End, Entry, Number, SessionRecord, live_key};
-pub(super) use self::runs::{Run, Step};
+pub(super) use self::runs::{LastRun, Run, Step};
 use super::new_event::NewEvent;
 use super::{RegistryError, SessionRef};
 use crate::storage::{Space, Storage, StorageError, WriteSet, key, numbers};
@@ -103,7 +103,7 @@ impl Store {
         let packed = pack(&canonical).map_err(|error| StorageError::Damaged { space, error })?;
         let mut writes = WriteSet::new();
         writes.put_bytes(space, &key(&[sequence]), packed);
-        self.index(sequence, &entry, new.facts, &mut writes)?;
+        self.index(sequence, &entry, new.facts, new.last, &mut writes)?;
         Ok((writes, head))
     }
 
@@ -132,33 +132,34 @@ impl Store {
         Ok(())
     }
 
+    /// Whether any serial number is indexed: those of entries from before data format 3 are.
+    pub(super) fn has_serial_numbers(&self) -> Result<bool, RegistryError> {
+        let mut indexed = self.storage.scan_bytes(Space::SerialNumbers, &[]);
+        Ok(indexed.next().transpose()?.is_some())
+    }
+
     /// Refuses a session that was there before, and a session ID that a live one of the user has.
     pub(super) fn check_may_begin(
         &self,
         session: SessionRef,
         session_id: &SessionId,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<LastRun, RegistryError> {
         if self.storage.contains(Space::Sessions, &session.key())? {
             return Err(RegistryError::SessionTaken);
         }
         match self.live_session(session.user, session_id)? {
             Some(_) => Err(RegistryError::SessionIdTaken),
-            None => Ok(()),
+            None => Ok(LastRun::NOT_BEGUN),
         }
     }
 
     /// Refuses a session that has ended or never was.
-    pub(super) fn check_is_live(&self, session: SessionRef) -> Result<(), RegistryError> {
-        match self.last_step(session)?.change {
-            Change::Cert { .. } => Ok(()),
-            Change::Ended => Err(RegistryError::NoSuchSession),
+    pub(super) fn check_is_live(&self, session: SessionRef) -> Result<LastRun, RegistryError> {
+        let last = self.last_run(session)?;
+        match last.newest().map(|step| step.change) {
+            Some(Change::Cert { .. }) => Ok(last),
+            Some(Change::Ended) | None => Err(RegistryError::NoSuchSession),
         }
-    }
-
-    fn last_step(&self, session: SessionRef) -> Result<Step, RegistryError> {
-        let last = self.last_run(&session.key())?;
-        let last = last.and_then(|(_, run)| run.steps().last().copied());
-        last.ok_or(RegistryError::NoSuchSession)
     }
 
     /// The live session of `user` that has this ID.
@@ -176,11 +177,9 @@ impl Store {
     }
 
     /// The certificate that a session got last.
-    pub(super) fn newest_session_cert(
-        &self,
-        session: SessionRef,
-    ) -> Result<ActorCert, RegistryError> {
-        let sequence = self.last_step(session)?.sequence;
+    pub(super) fn newest_session_cert(&self, last: &LastRun) -> Result<ActorCert, RegistryError> {
+        let newest = last.newest().ok_or(RegistryError::NoSuchSession)?;
+        let sequence = newest.sequence;
         ActorCert::from_der(&self.cert(sequence)?)
             .map_err(|_| RegistryError::DamagedEntry(sequence))
     }

@@ -16,7 +16,7 @@ use rand_core::OsRng;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::store::{Change, Entry, Run, Step, Store, canonical};
+use super::store::{Change, Entry, LastRun, Run, Step, Store, canonical};
 use super::timelines::Timeline;
 use super::*;
 use crate::clock::{Clock as _, ManualClock};
@@ -260,12 +260,14 @@ async fn certificates_of_another_server_or_session_are_found_in_a_sound_chain() 
     let others = theirs.issue(&session_id, START);
     let session = SessionRef::from_numbers(1, 2);
     let mut head = store.head().unwrap();
-    for event in [
-        NewEvent::server_cert(&ours.cert),
-        NewEvent::session_cert(session, &own),
-        NewEvent::session_cert(session, &others),
-        NewEvent::session_cert(session, &of_another_session),
-    ] {
+    for cert in [None, Some(own), Some(others), Some(of_another_session)] {
+        let event = match cert {
+            None => NewEvent::server_cert(&ours.cert),
+            Some(cert) => {
+                let last = store.check_is_live(session);
+                NewEvent::session_cert(session, &cert, last.unwrap_or(LastRun::NOT_BEGUN))
+            }
+        };
         let at = Timestamp::from_secs(START);
         let (writes, appended) = store.append(&head, at, event).unwrap();
         store.commit(writes).await.unwrap();

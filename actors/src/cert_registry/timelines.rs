@@ -66,8 +66,8 @@ impl Timelines {
     }
 
     /// From now on timelines of `user` that end before this entry are not good.
-    pub(super) fn note(&self, user: u64, sequence: u64) {
-        if let Some(place) = self.place(user) {
+    pub(super) fn note(&self, user: Snowflake, sequence: u64) {
+        if let Some(place) = self.place(user.as_u64()) {
             place.fetch_max(sequence, Ordering::AcqRel);
         }
     }

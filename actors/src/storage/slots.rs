@@ -80,7 +80,7 @@ impl Slots {
         }
         let mut slot = [0; SLOT];
         match self.file.read_exact_at(&mut slot, place) {
-            Ok(()) => read(number, &slot),
+            Ok(()) => read(number, &slot).unwrap_or(Slot::Empty),
             // So far nobody has written.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Slot::Empty,
             Err(error) => {
@@ -144,20 +144,20 @@ fn write(number: u64, bytes: &[u8], slot: &mut [u8]) {
     }
 }
 
-fn read(number: u64, slot: &[u8; SLOT]) -> Slot {
-    let [a, b, c, d, e, f, rest @ ..] = slot;
-    let length = u16::from_le_bytes([*e, *f]);
+/// What a slot says; nothing if it is not sound.
+fn read(number: u64, slot: &[u8; SLOT]) -> Option<Slot> {
+    let (there, rest) = slot.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let length = u16::from_le_bytes(*length);
     let bytes = match length {
-        TOO_LONG => Some(&[][..]),
-        length => rest.get(..length.into()),
+        TOO_LONG => &[],
+        length => rest.get(..length.into())?,
     };
-    let sound = bytes
-        .filter(|bytes| checksum(number, length, bytes) == u32::from_le_bytes([*a, *b, *c, *d]));
-    match sound {
-        Some(_) if length == TOO_LONG => Slot::TooLong,
-        Some(bytes) => Slot::Bytes(SmallVec::from_slice(bytes)),
-        None => Slot::Empty,
-    }
+    let is_sound = checksum(number, length, bytes) == u32::from_le_bytes(*there);
+    is_sound.then(|| match length {
+        TOO_LONG => Slot::TooLong,
+        _ => Slot::Bytes(SmallVec::from_slice(bytes)),
+    })
 }
 
 fn checksum(number: u64, length: u16, bytes: &[u8]) -> u32 {

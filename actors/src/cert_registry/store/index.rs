@@ -5,18 +5,19 @@ use antiphon_protocol::{ActorCert, ServerCert};
 use super::Store;
 use super::packed::CANONICAL;
 use super::records::{Change, End, Entry, Number, SessionRecord, encode, live_key};
-use super::runs::{Run, Step};
+use super::runs::{LastRun, Run, Step};
 use crate::cert_registry::new_event::Facts;
 use crate::cert_registry::{Event, RegistryError};
 use crate::storage::{RawRecord, Space, WriteSet, key};
 
 impl Store {
-    /// What the indexes say of an entry.
+    /// What the indexes say of an entry; `last` is the run that the session has so far.
     pub(in crate::cert_registry) fn index(
         &self,
         sequence: u64,
         entry: &Entry,
         facts: Facts,
+        last: LastRun,
         writes: &mut WriteSet,
     ) -> Result<(), RegistryError> {
         let is_first = match index_by_time(sequence, entry, facts.change)? {
@@ -24,7 +25,7 @@ impl Store {
                 writes.put_bytes(space, &by_time, bytes);
                 false
             }
-            ByTime::Session { session, step } => self.add_step(&session, step, writes)?,
+            ByTime::Session { session, step } => add_step(&session, step, last, writes)?,
         };
         match &entry.event {
             Event::SessionCert { user, session, .. } | Event::ForeignCert { user, session, .. }
@@ -57,24 +58,34 @@ impl Store {
         Ok(())
     }
 
-    /// Adds a step to a session's last run, or begins a run with it; returns whether it is the first
-    /// of the session.
-    fn add_step(
+    /// The run that the session of an entry has so far; none if it is about none.
+    pub(in crate::cert_registry) fn last_run_before(
         &self,
-        session: &[u8],
-        step: Step,
-        writes: &mut WriteSet,
-    ) -> Result<bool, RegistryError> {
-        let last = self.last_run(session)?;
-        let is_first = last.is_none();
-        let longer = last.and_then(|(by_time, mut run)| run.add(step).then_some((by_time, run)));
-        let (by_time, run) = longer.unwrap_or_else(|| {
-            let by_time = [session, &key(&[step.at, step.sequence])].concat();
-            (by_time, Run::of(step))
-        });
-        writes.put(Space::SessionCertIndex, &by_time, &run)?;
-        Ok(is_first)
+        entry: &Entry,
+    ) -> Result<LastRun, RegistryError> {
+        match entry.event.session() {
+            Some(session) => self.last_run(session),
+            None => Ok(LastRun::NOT_BEGUN),
+        }
     }
+}
+
+/// Adds a step to a session's last run, or begins a run with it; returns whether it is the first of the
+/// session.
+fn add_step(
+    session: &[u8],
+    step: Step,
+    LastRun(last): LastRun,
+    writes: &mut WriteSet,
+) -> Result<bool, RegistryError> {
+    let is_first = last.is_none();
+    let longer = last.and_then(|(by_time, mut run)| run.add(step).then_some((by_time, run)));
+    let (by_time, run) = longer.unwrap_or_else(|| {
+        let by_time = [session, &key(&[step.at, step.sequence])].concat();
+        (by_time, Run::of(step))
+    });
+    writes.put(Space::SessionCertIndex, &by_time, &run)?;
+    Ok(is_first)
 }
 
 /// What an index by time says of an entry.

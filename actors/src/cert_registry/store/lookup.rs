@@ -6,7 +6,7 @@ use antiphon_protocol::{ActorCert, ServerCert, SessionId, Snowflake, Timestamp};
 
 use super::Store;
 use super::records::{Change, Entry, SessionRecord};
-use super::runs::{Run, Step};
+use super::runs::{LastRun, Run, Step};
 use crate::cert_registry::server_timeline::{KEPT, Recent};
 use crate::cert_registry::timelines::Timeline;
 use crate::cert_registry::{LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef};
@@ -232,10 +232,11 @@ impl Store {
         Ok(None)
     }
 
-    /// The last run of a session, with its key.
-    pub(super) fn last_run(&self, session: &[u8]) -> Result<Option<(Vec<u8>, Run)>, RegistryError> {
-        let mut runs = self.storage.scan::<Run>(Space::SessionCertIndex, session);
-        Ok(runs.next_back().transpose()?)
+    /// The last run of a session.
+    pub(super) fn last_run(&self, session: SessionRef) -> Result<LastRun, RegistryError> {
+        let (space, of_session) = (Space::SessionCertIndex, session.key());
+        let mut runs = self.storage.scan::<Run>(space, &of_session);
+        Ok(LastRun(runs.next_back().transpose()?))
     }
 
     /// The certificate that an entry carries.

@@ -25,6 +25,11 @@ pub(in crate::cert_registry) struct Step {
 #[serde(from = "Vec<Difference>", into = "Vec<Difference>")]
 pub(in crate::cert_registry) struct Run(Vec<Step>);
 
+/// The run to which another step of a session is added, with its key; none of a session that has not
+/// begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cert_registry) struct LastRun(pub(super) Option<(Vec<u8>, Run)>);
+
 /// A step as it is stored: by what it differs from the step before, or from zeros.
 #[derive(Debug, Serialize, Deserialize)]
 struct Difference {
@@ -45,6 +50,16 @@ impl Step {
             } => (not_before..=not_after).contains(&at),
             Change::Ended => false,
         }
+    }
+}
+
+impl LastRun {
+    pub(in crate::cert_registry) const NOT_BEGUN: Self = Self(None);
+
+    /// The session's newest step.
+    pub(super) fn newest(&self) -> Option<Step> {
+        let (_, run) = self.0.as_ref()?;
+        run.steps().last().copied()
     }
 }
 
