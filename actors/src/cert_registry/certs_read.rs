@@ -11,7 +11,8 @@ use super::sample::Sample;
 use super::store::Store;
 use crate::storage::{Slot, Slots};
 
-/// How many entries are kept at once: those of some pages of the log, which are read anyway.
+/// How many entries are kept at once: those of some pages of the log, which are read anyway. Their slots
+/// are a page of the system's.
 const BLOCK: u64 = 16;
 
 /// The certificates, by entry.
@@ -34,10 +35,21 @@ impl CertsRead {
             Slot::Empty => {
                 let der = store.cert(sequence)?;
                 if self.slots.has_room() {
+                    // What is asked for is a better sample than what happens to stand beside it.
+                    self.sample.offer(&der);
                     self.keep_around(store, sequence);
                 }
                 Ok(der)
             }
+        }
+    }
+
+    /// How many bytes are kept of the certificate of an entry.
+    #[cfg(test)]
+    pub(super) fn length(&self, sequence: u64) -> usize {
+        match self.slots.get(sequence) {
+            Slot::Bytes(compressed) => compressed.len(),
+            Slot::Empty | Slot::TooLong => 0,
         }
     }
 

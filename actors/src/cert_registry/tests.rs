@@ -31,6 +31,7 @@ const DAY: u64 = 86_400;
 struct Running {
     registry: Addr<CertRegistry>,
     reader: Addr<CertReader>,
+    certs_read: Arc<CertsRead>,
     arbiter: Arbiter,
 }
 
@@ -39,12 +40,13 @@ impl Running {
         let storage = Storage::open(directory, 8).unwrap();
         let registry = CertRegistry::open(storage, Arc::new(clock.clone())).unwrap();
         let arbiter = Arbiter::new();
-        let reader = registry.reader();
+        let (reader, certs_read) = (registry.reader(), Arc::clone(&registry.certs_read));
         let reader = CertReader::start_in_arbiter(&arbiter.handle(), move |_| reader);
         let registry = CertRegistry::start_in_arbiter(&arbiter.handle(), move |_| registry);
         Self {
             registry,
             reader,
+            certs_read,
             arbiter,
         }
     }

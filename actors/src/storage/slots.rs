@@ -15,10 +15,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::fstatvfs;
-use smallvec::SmallVec;
 
-/// The size of a slot, in bytes.
-const SLOT: usize = 192;
+/// The size of a slot, in bytes: none lies in two pages of the system's.
+const SLOT: usize = 256;
 
 /// A checksum and a length.
 const HEAD: usize = 4 + 2;
@@ -47,7 +46,7 @@ pub(crate) enum Slot {
     /// That the bytes do not fit.
     TooLong,
     /// These.
-    Bytes(SmallVec<[u8; LONGEST]>),
+    Bytes(Vec<u8>),
 }
 
 impl Slots {
@@ -156,7 +155,7 @@ fn read(number: u64, slot: &[u8; SLOT]) -> Option<Slot> {
     let is_sound = checksum(number, length, bytes) == u32::from_le_bytes(*there);
     is_sound.then(|| match length {
         TOO_LONG => Slot::TooLong,
-        _ => Slot::Bytes(SmallVec::from_slice(bytes)),
+        _ => Slot::Bytes(bytes.to_vec()),
     })
 }
 

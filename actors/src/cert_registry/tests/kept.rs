@@ -39,6 +39,45 @@ async fn a_history_too_long_to_keep_is_read_from_the_log() {
     running.stop();
 }
 
+/// The first entry of a log, which is unlike the others, is no measure for them.
+#[actix::test]
+async fn what_is_read_of_the_log_is_kept_with_what_stands_beside_it() {
+    let (_directory, _, running) = begin();
+    let issuer = Issuer::new();
+    let append = AppendServerCert {
+        cert: issuer.cert.clone(),
+    };
+    running.registry.send(append).await.unwrap().unwrap();
+    let id = SessionId::parse("phone").unwrap();
+    for number in 2..=20 {
+        let open = OpenSession {
+            session: SessionRef::from_numbers(number, number),
+            cert: issuer.issue(&id, START),
+            rider: WriteSet::new(),
+        };
+        running.registry.send(open).await.unwrap().unwrap();
+    }
+    let kept = || (0..40).map(|sequence| running.certs_read.length(sequence));
+    assert_eq!(kept().max(), Some(0));
+    let lookup = SessionCertsInForce {
+        user: Snowflake::from_u64(7),
+        at: Some(Timestamp::from_secs(START)),
+    };
+    let found = running.reader.send(lookup).await.unwrap().unwrap();
+    assert_eq!(found.certs.len(), 1);
+    let (kept, beside): (Vec<_>, Vec<_>) = (0..).zip(kept()).partition(|(_, length)| *length > 0);
+    assert_eq!(kept.len(), 15, "{kept:?}");
+    assert!(
+        beside
+            .iter()
+            .all(|(sequence, _)| !(1..16).contains(sequence))
+    );
+    let of_sessions = kept.iter().skip(1);
+    let longest = of_sessions.map(|(_, length)| *length).max();
+    assert!(longest.is_some_and(|longest| longest < 160), "{kept:?}");
+    running.stop();
+}
+
 /// What cannot be read is the trouble of whoever asks about its time.
 #[actix::test]
 async fn an_unreadable_record_hides_no_newer_certificate_of_the_server() {

@@ -13,7 +13,7 @@ fn begin() -> (TempDir, Slots) {
 }
 
 fn bytes(bytes: &[u8]) -> Slot {
-    Slot::Bytes(SmallVec::from_slice(bytes))
+    Slot::Bytes(bytes.to_vec())
 }
 
 #[test]
