@@ -24,7 +24,7 @@ const AT_ONCE: std::ops::RangeInclusive<usize> = 1..=100;
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 1..=64;
 
 /// A package's bytes, before it is checked.
-type Encoded = Result<Vec<u8>, KeyPackageError>;
+type Unchecked = Result<Vec<u8>, KeyPackageError>;
 
 #[derive(Serialize)]
 pub(super) struct Stock {
@@ -47,10 +47,10 @@ pub(super) async fn publish(
     readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
     let body = body_of_local(&caller, &request, payload, &doors).await?;
-    let encoded = packages_in(&body)?;
-    // Less than its text, in which shape what a crowd publishes waits to be checked.
+    let unchecked = packages_in(&body)?;
+    // What a crowd publishes waits to be checked as bytes, which are less than their text.
     drop(body);
-    let (cert, packages) = check(&caller, &doors, &readers, encoded, KeyPackageUse::Once).await?;
+    let (cert, packages) = check(&caller, &doors, &readers, unchecked, KeyPackageUse::Once).await?;
     let session = caller.session;
     let published = doors.key_packages.send(Publish {
         session,
@@ -70,12 +70,13 @@ pub(super) async fn put_last_resort(
     readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
     let body = body_of_local(&caller, &request, payload, &doors).await?;
-    let encoded = vec![decoded(&body::parse_string(&body)?)];
+    let unchecked = vec![decoded(&body::parse_string(&body)?)];
+    drop(body);
     let (cert, packages) = check(
         &caller,
         &doors,
         &readers,
-        encoded,
+        unchecked,
         KeyPackageUse::LastResort,
     )
     .await?;
@@ -175,7 +176,7 @@ fn check_is_local(caller: &Caller, doors: &Doors) -> Result<(), ApiError> {
 }
 
 /// The packages in a body.
-fn packages_in(body: &[u8]) -> Result<Vec<Encoded>, ApiError> {
+fn packages_in(body: &[u8]) -> Result<Vec<Unchecked>, ApiError> {
     let texts: Vec<String> = serde_json::from_slice(body).map_err(|_| {
         let message = "The body must be a JSON array of strings.".to_owned();
         ApiError::BadRequest(message)
@@ -187,7 +188,7 @@ fn packages_in(body: &[u8]) -> Result<Vec<Encoded>, ApiError> {
     Ok(texts.iter().map(|text| decoded(text)).collect())
 }
 
-fn decoded(text: &str) -> Encoded {
+fn decoded(text: &str) -> Unchecked {
     base64::decode(text).map_err(|_| KeyPackageError::NotBase64)
 }
 
@@ -197,7 +198,7 @@ async fn check(
     caller: &Caller,
     doors: &Doors,
     readers: &Readers,
-    encoded: Vec<Encoded>,
+    unchecked: Vec<Unchecked>,
     purpose: KeyPackageUse,
 ) -> Result<(u64, Vec<KeyPackage>), ApiError> {
     let session = caller.session;
@@ -209,18 +210,18 @@ async fn check(
     let now = doors.clock.now();
     let checking = doors
         .workers
-        .run(move || check_all(encoded, &der, purpose, now));
+        .run(move || check_all(unchecked, &der, purpose, now));
     Ok((sequence, checking.await??))
 }
 
 fn check_all(
-    encoded: Vec<Encoded>,
+    unchecked: Vec<Unchecked>,
     cert: &[u8],
     purpose: KeyPackageUse,
     now: Timestamp,
 ) -> Result<Vec<KeyPackage>, ApiError> {
     let cert = ActorCert::from_der(cert).map_err(|error| ApiError::internal(&error))?;
-    let packages = encoded.into_iter().enumerate().map(|(index, bytes)| {
+    let packages = unchecked.into_iter().enumerate().map(|(index, bytes)| {
         bytes
             .and_then(|bytes| KeyPackage::check(&bytes, &cert, purpose, now))
             .map_err(|error| ApiError::InvalidKeyPackage { index, error })

@@ -11,54 +11,57 @@ use super::sample::Sample;
 use super::store::Store;
 use crate::storage::{Slot, Slots};
 
-/// How many entries are kept at once: those of some pages of the log, which are read anyway. Their slots
-/// are a page of the system's.
+/// How many entries are kept at once: those of the page of the log that is read, and of two more at most. Their
+/// slots are a page of the system's.
 const BLOCK: u64 = 16;
 
 /// The certificates, by entry.
 #[derive(Debug)]
 pub(super) struct CertsRead {
-    slots: Slots,
+    pub(super) slots: Option<Slots>,
     sample: Arc<Sample>,
 }
 
 impl CertsRead {
-    pub(super) fn new(slots: Slots, sample: Arc<Sample>) -> Self {
+    pub(super) fn new(slots: Option<Slots>, sample: Arc<Sample>) -> Self {
         Self { slots, sample }
     }
 
-    /// The certificate that an entry carries.
-    pub(super) fn cert(&self, store: &Store, sequence: u64) -> Result<Vec<u8>, RegistryError> {
-        match self.slots.get(sequence) {
-            Slot::Bytes(compressed) => Ok(self.sample.decompress(&compressed)?),
-            Slot::TooLong => store.cert(sequence),
-            Slot::Empty => {
-                let der = store.cert(sequence)?;
-                if self.slots.has_room() {
-                    // What is asked for is a better sample than what happens to stand beside it.
-                    self.sample.offer(&der);
-                    self.keep_around(store, sequence);
+    /// The certificate that an entry carries; with `keeps`, it and those beside it are kept.
+    pub(super) fn cert(
+        &self,
+        store: &Store,
+        sequence: u64,
+        keeps: bool,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let Some(slots) = &self.slots else {
+            return store.cert(sequence);
+        };
+        match slots.get(sequence) {
+            Slot::TooLong => return store.cert(sequence),
+            Slot::Bytes(compressed) => {
+                // What cannot be read here is in the log.
+                if let Ok(der) = self.sample.decompress(&compressed) {
+                    return Ok(der);
                 }
-                Ok(der)
             }
+            Slot::Empty => {}
         }
-    }
-
-    /// How many bytes are kept of the certificate of an entry.
-    #[cfg(test)]
-    pub(super) fn length(&self, sequence: u64) -> usize {
-        match self.slots.get(sequence) {
-            Slot::Bytes(compressed) => compressed.len(),
-            Slot::Empty | Slot::TooLong => 0,
+        let der = store.cert(sequence)?;
+        if keeps && slots.has_room() {
+            // What is asked for is a better sample than what happens to stand beside it.
+            self.sample.offer(&der);
+            self.keep_around(slots, store, sequence);
         }
+        Ok(der)
     }
 
     /// Keeps the certificates of the block in which an entry is.
-    fn keep_around(&self, store: &Store, sequence: u64) {
+    fn keep_around(&self, slots: &Slots, store: &Store, sequence: u64) {
         let first = sequence - sequence % BLOCK;
         let certs = store.certs(first..=first | (BLOCK - 1));
-        // What cannot be read is the trouble of whoever asks for it.
+        // What is damaged is the trouble of whoever asks for it.
         let compressed = certs.map(|der| self.sample.compress(&der?));
-        self.slots.put(first, &compressed.collect::<Vec<_>>());
+        slots.put(first, &compressed.collect::<Vec<_>>());
     }
 }

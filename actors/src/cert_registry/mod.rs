@@ -66,14 +66,15 @@ pub struct CertRegistry {
     head: Head,
     /// The newest entry on disk.
     durable: Durable,
-    /// Whether serial numbers are indexed, to which none are added.
+    /// Whether serial numbers are indexed. None have been since data format 3, and what changes the index
+    /// has the data directory for itself.
     has_serial_numbers: bool,
     /// What readers keep of users. The registry notes there whom a new entry is about.
     timelines: Arc<Timelines>,
-    /// What they have read of the log.
-    certs_read: Arc<CertsRead>,
     /// The same of the server's own certificates.
     server: Arc<ServerTimeline>,
+    /// What readers have read of the log.
+    certs_read: Arc<CertsRead>,
 }
 
 type Answer<T> = ResponseActFuture<CertRegistry, Result<T, RegistryError>>;
@@ -81,7 +82,7 @@ type Answer<T> = ResponseActFuture<CertRegistry, Result<T, RegistryError>>;
 impl CertRegistry {
     /// Reads the end of the log in `storage`.
     pub fn open(storage: Storage, clock: SharedClock) -> Result<Self, RegistryError> {
-        let slots = storage.slots()?;
+        let slots = storage.slots();
         let store = Store::new(storage);
         let head = store.head()?;
         if clock.now() < head.at {

@@ -136,7 +136,8 @@ impl CertReader {
             has_all &= kept.is_some();
             let der = match kept {
                 Some(der) => der,
-                None => self.certs_read.cert(&self.store, sequence)?,
+                // What is in force now is kept in memory.
+                None => self.certs_read.cert(&self.store, sequence, !asked.is_now)?,
             };
             let session = SessionRef { user, session };
             certs.push(LiveCert {

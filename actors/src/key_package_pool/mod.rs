@@ -90,8 +90,9 @@ impl KeyPackagePool {
         self.commit(decided)
     }
 
-    /// What is left of a session's one-time packages; those that have expired go.
-    fn left(
+    /// Removes a session's one-time packages that have expired, unless it is known that none have; returns
+    /// which are left.
+    fn prune(
         &mut self,
         session: SessionRef,
         rack: &Rack,

@@ -9,7 +9,7 @@ use antiphon_protocol::{CipherSuite, Timestamp};
 use crate::cert_registry::SessionRef;
 
 /// With more sessions than this all are forgotten.
-const MANY: usize = 4096;
+pub(super) const MANY: usize = 4096;
 
 /// What is remembered, by session.
 #[derive(Debug, Default)]
@@ -60,11 +60,6 @@ impl Pools {
         }
     }
 
-    /// Whether one more can be remembered without forgetting the others.
-    pub(super) fn has_room(&self) -> bool {
-        self.0.len() < MANY
-    }
-
     /// What is left, if that is known.
     pub(super) fn left(&self, session: SessionRef) -> Option<Left> {
         self.0.get(&session)?.left
@@ -73,6 +68,14 @@ impl Pools {
     /// Takes note of what is left. As all that is noted, only once it is certain to happen.
     pub(super) fn note_left(&mut self, session: SessionRef, left: Left) {
         self.pool(session).left = Some(left);
+    }
+
+    /// Takes note of what is left where nobody has done anything: half of the room stays for those who
+    /// publish and are asked for packages.
+    pub(super) fn note_seen(&mut self, session: SessionRef, left: Left) {
+        if self.0.len() < MANY / 2 || self.0.contains_key(&session) {
+            self.note_left(session, left);
+        }
     }
 
     /// Takes note of a one-time package that is given out, and of where its suite begins without it.
@@ -90,7 +93,7 @@ impl Pools {
     }
 
     fn pool(&mut self, session: SessionRef) -> &mut Pool {
-        if !self.has_room() && !self.0.contains_key(&session) {
+        if self.0.len() >= MANY && !self.0.contains_key(&session) {
             self.0.clear();
         }
         self.0.entry(session).or_default()

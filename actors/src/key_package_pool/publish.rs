@@ -25,7 +25,7 @@ impl Handler<Publish> for KeyPackagePool {
             let now = pool.clock.now();
             // All that were there go, with the certificate that they carry.
             let mut left = if writes.is_empty() {
-                pool.left(session, &rack, now, &mut writes)?
+                pool.prune(session, &rack, now, &mut writes)?
             } else {
                 Left::NOTHING
             };

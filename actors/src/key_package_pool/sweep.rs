@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{KeyPackagePool, PoolError};
 use crate::cert_registry::SessionRef;
-use crate::storage::WriteSet;
+use crate::storage::{StorageError, WriteSet};
 
 /// How often a sweep happens, in seconds.
 const EVERY: u64 = 60;
@@ -55,8 +55,13 @@ impl KeyPackagePool {
         context.spawn(committed.map(|tidied, pool, context| match tidied {
             Ok(()) => pool.sweep_sessions(sessions, context),
             Err(error) => {
-                tracing::error!(%error, "the KeyPackages could not be tidied up");
-                pool.sweep_claims(&[], context);
+                tracing::error!(%error, "the KeyPackages of a session could not be tidied up");
+                // What is damaged is one session's trouble; a disk that refuses is everybody's.
+                if error == PoolError::Storage(StorageError::WritesRefused) {
+                    pool.sweep_claims(&[], context);
+                } else {
+                    pool.sweep_sessions(sessions, context);
+                }
             }
         }));
     }
@@ -97,11 +102,8 @@ impl KeyPackagePool {
         }
         self.store
             .prune_last_resorts(session, &rack, now, &mut writes)?;
-        let left = self.left(session, &rack, now, &mut writes)?;
-        // Nobody's place is taken by those who were only looked at.
-        if self.pools.has_room() {
-            self.pools.note_left(session, left);
-        }
+        let left = self.prune(session, &rack, now, &mut writes)?;
+        self.pools.note_seen(session, left);
         Ok(writes)
     }
 }

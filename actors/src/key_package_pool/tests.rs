@@ -13,6 +13,7 @@ use rand_core::OsRng;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
+use super::pools::MANY;
 use super::store::{Package, Place};
 use super::*;
 use crate::cert_registry::{CertRegistry, OpenSession};
@@ -135,6 +136,33 @@ async fn all_claims_that_are_not_repeated_any_more_are_forgotten() {
     running.stop();
 }
 
+#[test]
+fn those_who_were_only_looked_at_take_nobodys_place() {
+    let mut pools = Pools::default();
+    let session = |number| SessionRef::from_numbers(number, number);
+    let left = |count| Left {
+        count,
+        ..Left::NOTHING
+    };
+    let half = MANY as u64 / 2;
+    for number in 0..2 * half {
+        pools.note_seen(session(number), left(1));
+    }
+    assert_eq!(pools.left(session(half - 1)), Some(left(1)));
+    assert_eq!(pools.left(session(half)), None);
+    pools.note_seen(session(0), left(2));
+    assert_eq!(pools.left(session(0)), Some(left(2)));
+    for number in half..2 * half {
+        pools.note_left(session(number), left(3));
+    }
+    assert_eq!(pools.left(session(0)), Some(left(2)));
+    assert_eq!(pools.left(session(2 * half - 1)), Some(left(3)));
+    // Then all are forgotten.
+    pools.note_left(session(2 * half), left(4));
+    assert_eq!(pools.left(session(0)), None);
+    assert_eq!(pools.left(session(2 * half)), Some(left(4)));
+}
+
 /// Also of more sessions than one sweep looks at, and of those that it knows already.
 #[actix::test]
 async fn packages_that_cannot_be_given_out_any_more_go_and_no_others() {
@@ -175,6 +203,12 @@ async fn packages_that_cannot_be_given_out_any_more_go_and_no_others() {
         .sweep_until(session, || one_time() == of_others)
         .await;
     assert_eq!(last_resort(), of_others);
+    // What is left of this one is known, so that nobody reads it before some of it expires; and then it is
+    // the trouble of one session.
+    let mut damage = WriteSet::new();
+    let unreadable = Place::new(certs[10], suite, Some(1)).key();
+    damage.put_bytes(Space::OneTimePackages, &unreadable, Vec::new());
+    storage.commit(damage).await.unwrap();
     running
         .clock
         .set(Timestamp::from_secs(START + MUCH_LATER + 1));
@@ -183,6 +217,6 @@ async fn packages_that_cannot_be_given_out_any_more_go_and_no_others() {
     running
         .clock
         .set(Timestamp::from_secs(START + 2 * MUCH_LATER + 1));
-    running.sweep_until(session, || one_time() == 0).await;
+    running.sweep_until(session, || one_time() == 1).await;
     running.stop();
 }

@@ -119,10 +119,11 @@ impl Storage {
         !self.pending.is_empty()
     }
 
-    /// A place for what was read, until the end of this process.
-    pub(crate) fn slots(&self) -> Result<Slots, StorageError> {
-        Slots::create_in(&self.directory, LEFT_FREE)
-            .map_err(|error| StorageError::Unreadable(error.to_string()))
+    /// A place for what was read, until the end of this process; none where the file system has no files
+    /// without a name.
+    pub(crate) fn slots(&self) -> Option<Slots> {
+        let slots = Slots::create_in(&self.directory, LEFT_FREE);
+        slots.inspect_err(slots::warn).ok()
     }
 
     /// The record at `key`, if there is one.

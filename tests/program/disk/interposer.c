@@ -96,7 +96,8 @@ static int opened(int fd, const char *path, int flags, int existed) {
 }
 
 static int open_watched(int (*real)(const char *, int, ...), const char *path, int flags, mode_t mode) {
-    if (!watched(path)) return real(path, flags, mode);
+    /* A file without a name ends with the power. */
+    if (!watched(path) || (flags & O_TMPFILE) == O_TMPFILE) return real(path, flags, mode);
     pthread_mutex_lock(&lock);
     int existed = access(path, F_OK) == 0;
     int fd = -1;

@@ -3,7 +3,7 @@
 
 mod journal;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -68,8 +68,6 @@ pub struct Disk {
     files: Vec<File>,
     /// As the running system sees them: path → file.
     names: BTreeMap<PathBuf, usize>,
-    /// Names that are gone; whoever has such a file open goes on using it.
-    unlinked: BTreeSet<PathBuf>,
     durable: Names,
     pending: Vec<NameChange>,
 }
@@ -180,18 +178,13 @@ impl Disk {
                     self.files.push(File::default());
                     let file = self.files.len() - 1;
                     self.names.insert(step.path.clone(), file);
-                    self.unlinked.remove(&step.path);
                     let created = NameChange::Create(step.path.clone(), file);
                     self.pending.push(created);
                 }
-                WRITE => match file {
-                    Some(file) => {
-                        let write = Change::Write(step.at, step.data.clone());
-                        self.files[file].pending.push(write);
-                    }
-                    // A file without a name ends with the power.
-                    None => assert!(self.unlinked.contains(&step.path)),
-                },
+                WRITE => {
+                    let write = Change::Write(step.at, step.data.clone());
+                    self.files[file.unwrap()].pending.push(write);
+                }
                 TRUNCATE => {
                     let truncate = Change::Truncate(step.at);
                     self.files[file.unwrap()].pending.push(truncate);
@@ -216,7 +209,6 @@ impl Disk {
                 UNLINK => {
                     // Sockets and the like were never created here.
                     if self.names.remove(&step.path).is_some() {
-                        self.unlinked.insert(step.path.clone());
                         self.pending.push(NameChange::Unlink(step.path.clone()));
                     }
                 }

@@ -1,6 +1,7 @@
 //! What readers keep in memory, where it ends.
 
 use super::*;
+use crate::storage::Slot;
 
 #[actix::test]
 async fn a_history_too_long_to_keep_is_read_from_the_log() {
@@ -49,15 +50,24 @@ async fn what_is_read_of_the_log_is_kept_with_what_stands_beside_it() {
     };
     running.registry.send(append).await.unwrap().unwrap();
     let id = SessionId::parse("phone").unwrap();
+    let mut certs = Vec::new();
     for number in 2..=20 {
+        let cert = issuer.issue(&id, START);
+        certs.push(cert.clone());
         let open = OpenSession {
             session: SessionRef::from_numbers(number, number),
-            cert: issuer.issue(&id, START),
+            cert,
             rider: WriteSet::new(),
         };
         running.registry.send(open).await.unwrap().unwrap();
     }
-    let kept = || (0..40).map(|sequence| running.certs_read.length(sequence));
+    let slots = running.certs_read.slots.as_ref().unwrap();
+    let kept = || {
+        (0..40).map(|sequence| match slots.get(sequence) {
+            Slot::Bytes(compressed) => compressed.len(),
+            Slot::Empty | Slot::TooLong => 0,
+        })
+    };
     assert_eq!(kept().max(), Some(0));
     let lookup = SessionCertsInForce {
         user: Snowflake::from_u64(7),
@@ -75,6 +85,15 @@ async fn what_is_read_of_the_log_is_kept_with_what_stands_beside_it() {
     let of_sessions = kept.iter().skip(1);
     let longest = of_sessions.map(|(_, length)| *length).max();
     assert!(longest.is_some_and(|longest| longest < 160), "{kept:?}");
+
+    // Whatever is kept, or is not: what is told is what was logged.
+    slots.put(3, &[Some(vec![0; 1000]), None, Some(vec![1; 50])]);
+    assert_eq!(slots.get(3), Slot::TooLong);
+    for (number, cert) in (2..).zip(&certs) {
+        let user = Snowflake::from_u64(number);
+        each_at_its_time(&running.reader, user, std::slice::from_ref(cert)).await;
+    }
+    assert!((1..=20).all(|sequence| slots.get(sequence) != Slot::Empty));
     running.stop();
 }
 

@@ -25,18 +25,16 @@ fn what_is_put_is_found_and_nothing_else() {
         None,
         Some(longest.clone()),
         Some(vec![7; LONGEST + 1]),
-        Some(Vec::new()),
         Some(vec![7; usize::from(TOO_LONG) + 1]),
     ];
     slots.put(10, &known);
-    let found = (9..=16).map(|number| slots.get(number));
+    let found = (9..=15).map(|number| slots.get(number));
     let expected = [
         Slot::Empty,
         bytes(b"one"),
         Slot::Empty,
         bytes(&longest),
         Slot::TooLong,
-        bytes(b""),
         Slot::TooLong,
         Slot::Empty,
     ];
@@ -44,8 +42,24 @@ fn what_is_put_is_found_and_nothing_else() {
     slots.put(11, &[Some(b"two".to_vec())]);
     assert_eq!(slots.get(10), bytes(b"one"));
     assert_eq!(slots.get(11), bytes(b"two"));
-    slots.put(u64::MAX, &[Some(b"far".to_vec())]);
-    assert_eq!(slots.get(u64::MAX), Slot::Empty);
+    // Of two that share a slot the later one is there.
+    let far = u64::MAX / SLOTS * SLOTS + 11;
+    slots.put(far, &[Some(b"far".to_vec())]);
+    assert_eq!(
+        (slots.get(11), slots.get(far)),
+        (Slot::Empty, bytes(b"far"))
+    );
+}
+
+/// A checksum alone would not say so of all of them.
+#[test]
+fn a_slot_of_zeros_says_nothing() {
+    let (_directory, slots) = begin();
+    let number = 1_374_966_609;
+    assert_eq!(checksum(number, 0, &[]), 0);
+    assert_eq!(read(number, &[0; SLOT]), None);
+    slots.put(number, &[Some(Vec::new())]);
+    assert_eq!(slots.get(number), Slot::Empty);
 }
 
 #[test]
@@ -85,21 +99,24 @@ fn the_slot_of_another_number_says_nothing() {
 }
 
 #[test]
-fn the_file_has_no_name_and_begins_empty() {
-    let directory = TempDir::new().unwrap();
-    let left_behind = directory.path().join("slots");
-    fs::write(&left_behind, [1; 4096]).unwrap();
-    let slots = Slots::create_in(directory.path(), 0).unwrap();
-    assert!(!left_behind.exists());
-    assert_eq!(slots.file.metadata().unwrap().len(), 0);
+fn the_file_has_no_name() {
+    let (directory, slots) = begin();
+    slots.put(1, &[Some(b"one".to_vec())]);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn a_disk_that_is_nearly_full_is_left_alone() {
-    let (directory, slots) = begin();
+fn a_disk_that_is_nearly_full_gets_back_what_was_taken() {
+    let (_directory, mut slots) = begin();
+    slots.put(1, &[Some(b"one".to_vec())]);
     assert!(slots.has_room());
-    let modest = Slots::create_in(directory.path(), u64::MAX).unwrap();
-    assert!(!modest.has_room());
+    assert_eq!(slots.get(1), bytes(b"one"));
+    slots.left_free = u64::MAX;
+    assert!(!slots.has_room());
+    assert_eq!(slots.get(1), Slot::Empty);
+    assert_eq!(slots.file.metadata().unwrap().len(), 0);
+    slots.left_free = 0;
+    assert!(slots.has_room());
 }
 
 #[test]
