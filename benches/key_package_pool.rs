@@ -130,7 +130,7 @@ fn pool(criterion: &mut Criterion) {
             rider: WriteSet::new(),
         };
         log.registry.send(open).await.unwrap().unwrap();
-        log.reader.live_cert_of(session).unwrap().unwrap().sequence
+        log.reader.live_entry_of(session).unwrap().unwrap()
     });
 
     let mut group = criterion.benchmark_group("pool");

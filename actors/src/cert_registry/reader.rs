@@ -77,10 +77,13 @@ impl CertReader {
         self.session_certs(user, now)
     }
 
-    /// The certificate of one session in force now.
-    pub fn live_cert_of(&self, session: SessionRef) -> Result<Option<LiveCert>, RegistryError> {
+    /// The log entry of the certificate of one session in force now.
+    pub fn live_entry_of(&self, session: SessionRef) -> Result<Option<u64>, RegistryError> {
         let Asked { at, newest, .. } = self.resolve(None)?;
-        self.store.live_cert_of(session, at, newest)
+        let at = at.as_secs();
+        let step = self.store.newest_step(&session.key(), at, newest)?;
+        let step = step.filter(|step| step.is_valid(at));
+        Ok(step.map(|step| step.sequence))
     }
 
     /// The newest of a user's sessions, also one that has ended.
@@ -207,6 +210,7 @@ impl Handler<LiveCertOf> for CertReader {
     type Result = Result<Option<LiveCert>, RegistryError>;
 
     fn handle(&mut self, message: LiveCertOf, _: &mut Context<Self>) -> Self::Result {
-        self.live_cert_of(message.session)
+        let Asked { at, newest, .. } = self.resolve(None)?;
+        self.store.live_cert_of(message.session, at, newest)
     }
 }

@@ -31,7 +31,7 @@ use pools::{Left, Pools};
 use store::{Rack, Store};
 pub(crate) use verify::verify;
 
-use crate::cert_registry::{CertReader, LiveCert, SessionRef};
+use crate::cert_registry::{CertReader, SessionRef};
 use crate::clock::SharedClock;
 use crate::storage::{Storage, StorageError, WriteSet};
 
@@ -78,14 +78,14 @@ impl KeyPackagePool {
         }
     }
 
-    /// Decides something about a session that has the given certificate, and answers once that is
-    /// on disk.
+    /// Decides something about a session that has the certificate of the given log entry, and answers once
+    /// that is on disk.
     fn with_cert<T: 'static>(
         &mut self,
         session: SessionRef,
-        decide: impl FnOnce(&mut Self, Option<LiveCert>) -> Result<(WriteSet, T), PoolError>,
+        decide: impl FnOnce(&mut Self, Option<u64>) -> Result<(WriteSet, T), PoolError>,
     ) -> Answer<T> {
-        let cert = self.certs.live_cert_of(session).map_err(PoolError::from);
+        let cert = self.certs.live_entry_of(session).map_err(PoolError::from);
         let decided = cert.and_then(|cert| decide(self, cert));
         self.commit(decided)
     }
@@ -135,9 +135,7 @@ impl Handler<Count> for KeyPackagePool {
         let Count { session } = message;
         self.with_cert(session, move |pool, cert| {
             let now = pool.clock.now();
-            let stock = pool
-                .store
-                .stock(session, cert.map(|cert| cert.sequence), now)?;
+            let stock = pool.store.stock(session, cert, now)?;
             Ok((WriteSet::new(), stock))
         })
     }

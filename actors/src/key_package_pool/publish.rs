@@ -8,7 +8,7 @@ use antiphon_protocol::KeyPackage;
 use super::pools::Left;
 use super::store::{Rack, Seen};
 use super::{Answer, KeyPackagePool, PoolError, Publish, PutLastResort};
-use crate::cert_registry::{LiveCert, SessionRef};
+use crate::cert_registry::SessionRef;
 use crate::storage::WriteSet;
 
 impl Handler<Publish> for KeyPackagePool {
@@ -85,10 +85,10 @@ impl KeyPackagePool {
         &mut self,
         session: SessionRef,
         cert: u64,
-        current: Option<LiveCert>,
+        current: Option<u64>,
     ) -> Result<(Rack, WriteSet), PoolError> {
         let mut writes = WriteSet::new();
-        if current.is_none_or(|current| current.sequence != cert) {
+        if current != Some(cert) {
             return Err(PoolError::CertChanged);
         }
         let mut rack = self.store.rack(session)?.unwrap_or(Rack::new(cert));

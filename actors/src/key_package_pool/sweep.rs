@@ -94,8 +94,7 @@ impl KeyPackagePool {
         let Some(rack) = self.store.rack(session)? else {
             return Ok(writes);
         };
-        let cert = self.certs.live_cert_of(session)?;
-        if cert.is_none_or(|cert| cert.sequence != rack.cert) {
+        if self.certs.live_entry_of(session)? != Some(rack.cert) {
             self.store.clear(session, &mut writes)?;
             self.pools.forget(session);
             return Ok(writes);
