@@ -160,7 +160,7 @@ fn a_result_that_cannot_be_written_is_a_failure() {
 
 /// A reader that takes nothing is given up, with a line that says so, and does not hold up a stop.
 #[tokio::test]
-async fn a_stop_does_not_wait_for_a_reader_that_has_gone_to_sleep() {
+async fn a_stop_does_not_wait_for_whoever_reads_no_further() {
     let place = Place::new();
     let mut program = place.start();
     program.api.register("alice").await;

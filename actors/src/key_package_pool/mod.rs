@@ -33,7 +33,7 @@ pub(crate) use verify::verify;
 
 use crate::cert_registry::{CertReader, SessionRef};
 use crate::clock::SharedClock;
-use crate::storage::{Storage, StorageError, WriteSet};
+use crate::storage::{Space, Storage, StorageError, WriteSet};
 
 /// What the operator chooses about KeyPackages.
 #[derive(Debug, Clone)]
@@ -100,10 +100,11 @@ impl KeyPackagePool {
         writes: &mut WriteSet,
     ) -> Result<Left, StorageError> {
         self.pools.expire(session, now);
-        match self.pools.left(session) {
-            Some(left) => Ok(left),
-            None => self.store.prune_one_time(session, rack, now, writes),
+        if let Some(left) = self.pools.left(session) {
+            return Ok(left);
         }
+        let space = Space::OneTimePackages;
+        self.store.prune(space, session, rack, now, writes)
     }
 
     /// Answers once what was decided is on disk, and everything that was decided before.

@@ -69,56 +69,28 @@ impl Store {
         Ok(package.map_or(Seen::Gone, |package| Seen::Here(package.bytes)))
     }
 
-    /// Removes a session's one-time packages that have expired; returns which are left.
-    pub(super) fn prune_one_time(
+    /// Removes a session's packages in one space that have expired; returns which are left.
+    pub(super) fn prune(
         &self,
+        space: Space,
         session: SessionRef,
         rack: &Rack,
         now: Timestamp,
         writes: &mut WriteSet,
     ) -> Result<Left, StorageError> {
         let mut left = Left::NOTHING;
-        let space = Space::OneTimePackages;
-        for found in self.packages(space, session, rack) {
-            let (key, package) = found?;
-            if package.has_expired(now) {
-                writes.remove(space, &key);
-            } else {
-                left.add(Timestamp::from_secs(package.not_after));
+        for suite in &rack.suites {
+            let prefix = [&session.key()[..], &suite.to_be_bytes()].concat();
+            for found in self.storage.scan::<Package>(space, &prefix) {
+                let (key, package) = found?;
+                if package.has_expired(now) {
+                    writes.remove(space, &key);
+                } else {
+                    left.add(Timestamp::from_secs(package.not_after));
+                }
             }
         }
         Ok(left)
-    }
-
-    /// Removes a session's last resort packages that have expired.
-    pub(super) fn prune_last_resorts(
-        &self,
-        session: SessionRef,
-        rack: &Rack,
-        now: Timestamp,
-        writes: &mut WriteSet,
-    ) -> Result<(), StorageError> {
-        let space = Space::LastResortPackages;
-        for found in self.packages(space, session, rack) {
-            let (key, package) = found?;
-            if package.has_expired(now) {
-                writes.remove(space, &key);
-            }
-        }
-        Ok(())
-    }
-
-    /// A session's packages in one space, with their keys.
-    fn packages(
-        &self,
-        space: Space,
-        session: SessionRef,
-        rack: &Rack,
-    ) -> impl Iterator<Item = Result<(Vec<u8>, Package), StorageError>> {
-        rack.suites.iter().flat_map(move |suite| {
-            let prefix = [&session.key()[..], &suite.to_be_bytes()].concat();
-            self.storage.scan(space, &prefix)
-        })
     }
 
     /// Removes all packages of a session.

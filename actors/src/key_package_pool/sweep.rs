@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{KeyPackagePool, PoolError};
 use crate::cert_registry::SessionRef;
-use crate::storage::{StorageError, WriteSet};
+use crate::storage::{Space, StorageError, WriteSet};
 
 /// How often a sweep happens, in seconds.
 const EVERY: u64 = 60;
@@ -99,8 +99,9 @@ impl KeyPackagePool {
             self.pools.forget(session);
             return Ok(writes);
         }
+        let last_resorts = Space::LastResortPackages;
         self.store
-            .prune_last_resorts(session, &rack, now, &mut writes)?;
+            .prune(last_resorts, session, &rack, now, &mut writes)?;
         let left = self.prune(session, &rack, now, &mut writes)?;
         self.pools.note_seen(session, left);
         Ok(writes)

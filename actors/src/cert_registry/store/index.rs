@@ -106,17 +106,15 @@ pub(in crate::cert_registry) fn index_by_time(
     entry: &Entry,
     change: Change,
 ) -> Result<ByTime, RegistryError> {
-    match &entry.event {
-        Event::ServerCert { .. } => {
+    match entry.event.session() {
+        None => {
             let by_time = key(&[entry.at, sequence]);
             let space = Space::ServerCertIndex;
             let bytes = encode(space, &change)?;
             Ok(ByTime::Server((space, by_time, bytes)))
         }
-        Event::SessionCert { user, session, .. }
-        | Event::ForeignCert { user, session, .. }
-        | Event::SessionEnded { user, session } => Ok(ByTime::Session {
-            session: key(&[*user, *session]),
+        Some(session) => Ok(ByTime::Session {
+            session: session.key(),
             step: Step {
                 sequence,
                 at: entry.at,

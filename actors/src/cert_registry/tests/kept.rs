@@ -43,7 +43,7 @@ async fn a_history_too_long_to_keep_is_read_from_the_log() {
 /// The first entry of a log, which is unlike the others, is no measure for them.
 #[actix::test]
 async fn what_is_read_of_the_log_is_kept_with_what_stands_beside_it() {
-    let (_directory, _, running) = begin();
+    let (directory, _, running) = begin();
     let issuer = Issuer::new();
     let append = AppendServerCert {
         cert: issuer.cert.clone(),
@@ -95,6 +95,14 @@ async fn what_is_read_of_the_log_is_kept_with_what_stands_beside_it() {
     }
     assert!((1..=20).all(|sequence| slots.get(sequence) != Slot::Empty));
     running.stop();
+
+    // Where there is no place for it, the log is read.
+    let store = Store::new(Storage::open(directory.path(), 8).unwrap());
+    let certs_read = CertsRead::new(None, Arc::default());
+    for (sequence, cert) in (2..).zip(&certs) {
+        let found = certs_read.cert(&store, sequence, true).unwrap();
+        assert_eq!(found, cert.as_der());
+    }
 }
 
 /// What cannot be read is the trouble of whoever asks about its time.
