@@ -2,7 +2,7 @@
 //!
 //! `format-N.tar.gz` was written by the last version that wrote format N: the user alice (an
 //! administrator), and two server keys; in format 2 also a session of hers, renewed once; in
-//! formats 3 and 4 a session renewed twice or twenty times, and one that has ended.
+//! formats 3 to 5 a session renewed twice or twenty times, and one that has ended. Format 5 was killed.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::program::Place;
 use crate::support::ClientKey;
 
-const BACKUP: &str = "data/before-format-5.backup";
+const BACKUP: &str = "data/before-format-6.backup";
 
 /// What is in each: the archive, its format, and how many entries its log has.
 const OLDER: [(&str, u32, u32); 4] = [
@@ -66,7 +66,7 @@ async fn bring_up_to_date(place: &Place, format: u32, entries: u32) {
     check(place).await;
     let stamp = std::fs::read_to_string(place.path("data/node")).unwrap();
     assert!(
-        stamp.starts_with("format = 5\ndomain = \"a.example\"\n"),
+        stamp.starts_with("format = 6\ndomain = \"a.example\"\n"),
         "{stamp}"
     );
     let mode = std::fs::metadata(place.path(BACKUP))
@@ -120,6 +120,63 @@ async fn forget_half(place: &Place) {
     storage.close().unwrap();
 }
 
+/// The length of segments that sled has for a database.
+fn segment_size(place: &Place) -> usize {
+    let conf = std::fs::read(place.path("data/db/conf")).unwrap();
+    let conf = String::from_utf8_lossy(&conf).into_owned();
+    let size = conf
+        .lines()
+        .find_map(|line| line.strip_prefix("segment_size: "));
+    size.unwrap().parse().unwrap()
+}
+
+/// Format 5 has shorter segments, and is derived as today's: nothing is written anew but by a compaction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn format_5_is_used_as_it_is_until_it_is_compacted() {
+    let place = place_of("format-5.tar.gz");
+    check(&place).await;
+    let stamp = std::fs::read_to_string(place.path("data/node")).unwrap();
+    assert!(stamp.starts_with("format = 6\n"), "{stamp}");
+    assert!(!place.path(BACKUP).exists());
+    assert_eq!(segment_size(&place), 512 * 1024);
+
+    // More than a copy takes.
+    let storage = Storage::open(&place.data(), 8).unwrap();
+    for put in [true, false] {
+        let mut writes = WriteSet::new();
+        for number in 0..20_000_u64 {
+            let key = number.to_be_bytes();
+            if put {
+                writes.put_bytes(Space::InitKeys, &key, vec![0; 500]);
+            } else {
+                writes.remove(Space::InitKeys, &key);
+            }
+        }
+        storage.commit(writes).await.unwrap();
+    }
+    storage.close().unwrap();
+    let before = place.ok(&["export"]);
+    let compacted = place.ok(&["compact"]);
+    assert!(compacted.contains(" now"), "{compacted}");
+    assert_eq!(segment_size(&place), 2 * 1024 * 1024);
+    assert_eq!(place.ok(&["export"]), before);
+    place.start().kill();
+    place.ok(&["verify"]);
+}
+
+/// What says how long the segments are is not guessed.
+#[test]
+fn without_its_length_of_segments_a_database_is_refused() {
+    let place = place_of("format-5.tar.gz");
+    let conf = place.path("data/db/conf");
+    std::fs::write(&conf, "segment_size: 0\n").unwrap();
+    let line = place.fails(&["verify"], 1);
+    assert!(line.contains("its file conf is damaged"), "{line}");
+    std::fs::remove_file(&conf).unwrap();
+    let line = place.fails(&["verify"], 1);
+    assert!(line.contains("its file conf is missing"), "{line}");
+}
+
 /// Where the log cannot be read, nothing is changed, and the version before can go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_format_that_cannot_be_read_is_left_as_it_is() {
@@ -156,7 +213,7 @@ async fn verify_brings_an_older_format_up_to_date_too() {
 #[test]
 fn a_newer_format_is_refused_with_the_version_it_needs() {
     let place = old_place();
-    let newer = "format = 6\ndomain = \"a.example\"\nwritten_by = \"9.8.7\"\n";
+    let newer = "format = 7\ndomain = \"a.example\"\nwritten_by = \"9.8.7\"\n";
     std::fs::write(place.path("data/node"), newer).unwrap();
     for command in ["serve", "verify", "repair-indexes", "compact"] {
         let line = place.fails(&[command], 1);

@@ -27,11 +27,13 @@ const PERIOD: Duration = Duration::from_millis(20);
 /// How many bytes of changes are enough to put them into the database.
 pub(super) const ENOUGH: usize = 256 * 1024;
 
-/// How much log sled may write between two fsyncs, in bytes, by what changes are reckoned to make it write
-/// ([`weight`]). sled takes for durable what is only on its way to the disk, and writes over a segment of
-/// its log (512 KiB) once what lived there is elsewhere and two more segments are full. With this it has
-/// written 0.7 MB at most, also among the longest values there can be.
-const UNSYNCED: usize = 384 * 1024;
+/// How much log sled may write between two fsyncs, by what changes are reckoned to make it write
+/// ([`weight`]): this many parts of [`PARTS`] of a segment. sled takes for durable what is only on its way to the
+/// disk, and writes over a segment of its log once what lived there is elsewhere and two more segments are
+/// full. With this it has written 1.4 segments of 512 KiB at most, and 0.7 of 2 MiB, also among the longest
+/// values there can be.
+const UNSYNCED: usize = 3;
+const PARTS: usize = 4;
 
 /// How much log it makes sled write that a value comes or goes, in bytes. A page is rewritten whole by some of
 /// its changes, and for each that is, sled moves another out of a segment that it wants to use again:
@@ -146,6 +148,8 @@ pub(super) struct Database {
     pub(super) counter: sled::Tree,
     /// The file that holds every tree of `db`.
     pub(super) log_file: File,
+    /// How long a segment of that is, in bytes.
+    pub(super) segment_size: usize,
 }
 
 impl Database {
@@ -175,7 +179,7 @@ impl Database {
         changes: &mut impl Iterator<Item = (&'a Vec<u8>, &'a Option<IVec>)>,
     ) -> Result<(), sled::Error> {
         let (mut keys, mut written) = (Vec::new(), 0);
-        while written < UNSYNCED
+        while written < self.segment_size / PARTS * UNSYNCED
             && let Some((key, value)) = changes.next()
         {
             let before = match value {

@@ -21,8 +21,11 @@ pub use privacy::Exposed;
 /// The format of the data directory that this program writes.
 ///
 /// 1: without `mark`. 2: with it. 3: with packed entries in the log. 4: with the steps of sessions in
-/// runs. 5: with a journal before the database.
-pub const FORMAT: u32 = 5;
+/// runs. 5: with a journal before the database. 6: a database may have segments of any length.
+pub const FORMAT: u32 = 6;
+
+/// From this format on, what is derived is as this program writes it.
+const DERIVED: u32 = 5;
 
 /// How long the lock is waited for.
 const LOCK_LIMIT: Duration = Duration::from_millis(300);
@@ -203,9 +206,9 @@ impl DataDir {
         }
     }
 
-    /// Whether it was written in an older format than this program writes.
+    /// Whether what is derived in it has an older format than this program's, and is to be written anew.
     pub fn is_older(&self) -> bool {
-        self.format.is_some_and(|format| format < FORMAT)
+        self.format() < DERIVED
     }
 
     /// The format that it had when it was taken into use; this program's for a new one.
@@ -244,10 +247,11 @@ impl DataDir {
         self.path.join("control.sock")
     }
 
-    /// Writes down, once the node has an identity, for which domain it is, and in which format.
+    /// Writes down, once the node has an identity, for which domain it is, and in which format: older versions
+    /// can no longer use it.
     pub fn stamp(&self, domain: &Domain) -> Result<(), DataDirError> {
         let path = self.stamp_path();
-        if path.exists() && !self.is_older() {
+        if path.exists() && self.format() == FORMAT {
             return Ok(());
         }
         let text =

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use super::journal::{self, Frame};
 use super::log_file::{LogFile, remove_unfinished_snapshots};
 use super::mark::Mark;
-use super::{OpenError, sync_directory};
+use super::recovery::refused;
+use super::shield::Trouble;
+use super::{OpenError, segment_size, sync_directory};
 
 /// There while sled opens its files: what it frees on that occasion it writes zeros over, of which a
 /// power cut may leave a part.
@@ -72,7 +74,9 @@ fn check(
         path: path.clone(),
         error,
     };
-    let log = LogFile::read(database, settled, was_interrupted).map_err(at)?;
+    let segment_size = segment_size::of(database);
+    let segment_size = segment_size.map_err(|error| refused(database, Trouble::Io(error)))?;
+    let log = LogFile::read(database, segment_size, settled, was_interrupted).map_err(at)?;
     if let Some(byte) = log.damage() {
         return Err(damaged(format!("its file is damaged near byte {byte}")));
     }

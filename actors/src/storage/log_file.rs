@@ -21,7 +21,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::journal::SECTOR;
-use format::{CAP, Header, LONGEST_MESSAGE_HEADER, SEGMENT, SEGMENT_HEADER, commit, message};
+use format::{CAP, Header, LONGEST_MESSAGE_HEADER, SEGMENT_HEADER, commit, message};
 
 /// An unreadable place with readable messages behind it: its position in the log, and in the file.
 struct Hole {
@@ -41,6 +41,8 @@ struct Segment {
 /// What sled's log looks like, as far as sled is going to read it.
 pub(super) struct LogFile {
     path: PathBuf,
+    /// How long a segment is.
+    segment_size: u64,
     /// Up to this segment sled has a snapshot.
     from: u64,
     /// In the order of the log.
@@ -51,46 +53,59 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    /// Reads the log of `database`, of which so many `commits` are settled. Where an open
-    /// `was_interrupted`, sectors of zeros are no damage.
-    pub(super) fn read(database: &Path, commits: u64, was_interrupted: bool) -> io::Result<Self> {
-        let from = snapshot_lsn(database)? / SEGMENT;
+    /// Reads the log of `database`, in segments of `segment_size` bytes, of which so many `commits` are settled.
+    /// Where an open `was_interrupted`, sectors of zeros are no damage.
+    pub(super) fn read(
+        database: &Path,
+        segment_size: usize,
+        commits: u64,
+        was_interrupted: bool,
+    ) -> io::Result<Self> {
+        let step = segment_size;
+        let segment_size = segment_size as u64;
+        let lsn = |segment: u64, at: usize| {
+            segment
+                .saturating_mul(segment_size)
+                .saturating_add(at as u64)
+        };
+        let from = snapshot_lsn(database)? / segment_size;
         let path = database.join("db");
         let file = File::open(&path)?;
         let length = file.metadata()?.len();
         let (mut segments, mut holes, mut settled) = (Vec::new(), Vec::new(), 0);
         let mut bytes = Vec::new();
-        for offset in (0..length).step_by(usize::try_from(SEGMENT).map_err(io::Error::other)?) {
-            let size = SEGMENT.min(length - offset);
+        for offset in (0..length).step_by(step) {
+            let size = segment_size.min(length - offset);
             let size = usize::try_from(size).map_err(io::Error::other)?;
             bytes.resize(size, 0);
             // The header alone tells whether the rest matters.
             let (head, rest) = bytes.split_at_mut(SEGMENT_HEADER.min(size));
             file.read_exact_at(head, offset)?;
             let header = Header::read(head);
-            let number = header.map(Header::segment);
+            let number = header.map(|header| header.segment(segment_size));
             if number.is_some_and(|number| number < from) {
                 continue;
             }
             file.read_exact_at(rest, offset + head.len() as u64)?;
             let walked = walk(&bytes, number, commits);
-            settled = settled.max(walked.newest);
+            settled = settled.max(walked.newest.map_or(0, |at| lsn(at.0, at.1)));
             let is_damage = |gap: &Gap| !(was_interrupted && has_zeros(&bytes, gap));
             let hole = walked.gap.filter(is_damage).map(|gap| Hole {
                 lsn: lsn(gap.segment, gap.from),
                 offset: offset + gap.from as u64,
             });
-            holes.extend(hole.filter(|hole| hole.lsn / SEGMENT >= from));
+            holes.extend(hole.filter(|hole| hole.lsn / segment_size >= from));
             segments.extend(header.map(|header| Segment {
                 header,
                 offset,
                 size,
-                is_full: walked.is_full && bytes.len() as u64 == SEGMENT,
+                is_full: walked.is_full && bytes.len() == step,
             }));
         }
         segments.sort_unstable_by_key(|segment| segment.header.lsn);
         Ok(Self {
             path,
+            segment_size,
             from,
             segments,
             holes,
@@ -119,7 +134,7 @@ impl LogFile {
     fn write_unsettled_again(&self, file: &File) -> io::Result<()> {
         let mut bytes = Vec::new();
         for segment in &self.segments {
-            if segment.header.segment() >= self.settled / SEGMENT {
+            if self.number(segment) >= self.settled / self.segment_size {
                 bytes.resize(segment.size, 0);
                 file.read_exact_at(&mut bytes, segment.offset)?;
                 file.write_all_at(&bytes, segment.offset)?;
@@ -145,16 +160,20 @@ impl LogFile {
         Ok(())
     }
 
+    fn number(&self, segment: &Segment) -> u64 {
+        segment.header.segment(self.segment_size)
+    }
+
     /// The segments in which sled looks for the end of its log: each follows on the one before.
     fn tail(&self) -> impl Iterator<Item = &Segment> {
         let stable = self.segments.iter().map(|segment| segment.header.stable);
         let stable = u64::try_from(stable.max().unwrap_or(0)).unwrap_or(0);
-        let first = (stable / SEGMENT).max(self.from);
+        let first = (stable / self.segment_size).max(self.from);
         let from_there = self.segments.iter();
-        let from_there = from_there.skip_while(move |segment| segment.header.segment() < first);
+        let from_there = from_there.skip_while(move |segment| self.number(segment) < first);
         let mut next = Some(first);
         from_there.take_while(move |segment| {
-            let number = segment.header.segment();
+            let number = self.number(segment);
             let follows = next == Some(number);
             next = segment.is_full.then_some(number + 1);
             follows
@@ -208,13 +227,13 @@ struct Walked {
     gap: Option<Gap>,
     /// Whether all of it can be read, to its end.
     is_full: bool,
-    /// Where the newest commit stands in it.
-    newest: u64,
+    /// Where the newest commit stands: its segment, and the place in that.
+    newest: Option<(u64, usize)>,
 }
 
 /// Reads a segment, of which only `commits` so far count.
 fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
-    let mut newest = 0;
+    let mut newest = None;
     let mut at = SEGMENT_HEADER;
     let mut is_full = number.is_some();
     while is_full && at + LONGEST_MESSAGE_HEADER <= bytes.len() {
@@ -222,7 +241,7 @@ fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
             Some(message) if message.kind == CAP => at = bytes.len(),
             Some(message) => {
                 if commit(&message).is_some_and(|commit| commit <= commits) {
-                    newest = lsn(message.segment, at);
+                    newest = Some((message.segment, at));
                 }
                 at += message.size;
             }
@@ -250,8 +269,4 @@ fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
         is_full,
         newest,
     }
-}
-
-fn lsn(segment: u64, at: usize) -> u64 {
-    segment.saturating_mul(SEGMENT).saturating_add(at as u64)
 }

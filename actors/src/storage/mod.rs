@@ -20,6 +20,7 @@ mod open;
 mod pending;
 mod record;
 mod recovery;
+mod segment_size;
 mod shield;
 mod slots;
 mod snapshot;

@@ -12,7 +12,7 @@ use super::files::lock_within;
 use super::journal::Journal;
 use super::recovery::{NoMark, Prepared, prepare};
 use super::shield::let_go;
-use super::{Storage, compact, sync_directory};
+use super::{Storage, compact, segment_size, sync_directory};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -201,6 +201,7 @@ pub(super) fn open_when_closed(database: &Path, cache_mib: u64) -> Result<sled::
     }
     sled::Config::new()
         .path(database)
+        .segment_size(segment_size::of(database)?)
         // What sled would write and sync by itself, on a thread of its own, nobody here would know of: how
         // much there is between two fsyncs, and that one has failed.
         .flush_every_ms(None)

@@ -14,7 +14,7 @@ use super::open::{open_when_closed, sync_all_files};
 use super::pending::Changes;
 use super::shield::{Trouble, let_go, shielded};
 use super::watchdog::Watchdog;
-use super::{OpenError, compact, create_private, examine};
+use super::{OpenError, compact, create_private, examine, segment_size};
 
 /// Where the database's name for itself stands, beside the counter.
 pub(super) const NAME: &[u8] = b"database";
@@ -111,9 +111,9 @@ fn open_database(
     let opened = shielded(|| {
         let db = open_when_closed(path, cache_mib)?;
         let counter = db.open_tree("mark")?;
-        Ok((db, counter))
+        Ok((db, counter, segment_size::of(path)?))
     });
-    let (db, counter) = opened.map_err(|trouble| refused(path, trouble))?;
+    let (db, counter, segment_size) = opened.map_err(|trouble| refused(path, trouble))?;
     let watched = Watchdog::start(counter.clone())
         .and_then(|watchdog| Ok((watchdog, File::open(path.join("db"))?)));
     let database = match watched {
@@ -122,6 +122,7 @@ fn open_database(
             db,
             counter,
             log_file,
+            segment_size,
         },
         Err(error) => {
             let_go((db, counter));

@@ -1,9 +1,8 @@
-//! How sled 0.34 writes its log (`pagecache/logger.rs`): segments of 512 KiB, each a header (CRC-32,
+//! How sled 0.34 writes its log (`pagecache/logger.rs`): segments of one length, each a header (CRC-32,
 //! LSN, stable LSN) and messages (CRC-32, kind, length, segment number, page, body).
 
 use crate::storage::applier::COMMITS;
 
-pub(in crate::storage) const SEGMENT: u64 = 512 * 1024;
 pub(super) const SEGMENT_HEADER: usize = 20;
 /// Where less than this is left of a segment, no message begins.
 pub(super) const LONGEST_MESSAGE_HEADER: usize = 32;
@@ -32,9 +31,9 @@ impl Header {
         (crc == !crc32fast::hash(fields)).then_some(Self { lsn, stable })
     }
 
-    /// The number of its segment.
-    pub(in crate::storage) fn segment(self) -> u64 {
-        self.lsn / SEGMENT
+    /// The number of its segment, where segments have so many bytes.
+    pub(in crate::storage) fn segment(self, size: u64) -> u64 {
+        self.lsn / size
     }
 
     pub(super) fn to_bytes(self) -> [u8; SEGMENT_HEADER] {

@@ -14,7 +14,7 @@ fn message_of(segment: u8, body: &[u8]) -> Vec<u8> {
 
 fn segment_of(number: u8, body: &[u8]) -> Vec<u8> {
     let header = Header {
-        lsn: u64::from(number) * SEGMENT,
+        lsn: u64::from(number) * 4096,
         stable: 0,
     };
     let mut bytes = header.to_bytes().to_vec();

@@ -6,12 +6,11 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::{Model, Text, copy, filled, key, read};
-use crate::storage::log_file::format::{self, Header};
+use crate::storage::log_file::format::Header;
 use crate::storage::mark::MarkFile;
 use crate::storage::open::wait_until_closed;
+use crate::storage::segment_size::OF_NEW as SEGMENT;
 use crate::storage::{OpenError, Space, Storage, WriteSet, examine, journal};
-
-const SEGMENT: usize = 512 * 1024;
 
 /// It stays behind where a start is interrupted.
 #[actix::test]
@@ -121,8 +120,9 @@ fn stable_segment(database: &Path) -> Option<usize> {
         .map(|segment| Header::read(segment).unwrap());
     let headers: Vec<_> = headers.collect();
     let newest = headers.iter().max_by_key(|header| header.lsn).unwrap();
-    let stable = u64::try_from(newest.stable).unwrap() / format::SEGMENT;
-    headers.iter().position(|header| header.segment() == stable)
+    let stable = u64::try_from(newest.stable).unwrap() / SEGMENT as u64;
+    let is_stable = |header: &Header| header.segment(SEGMENT as u64) == stable;
+    headers.iter().position(is_stable)
 }
 
 /// Does everything that is done before sled opens a database that was not closed.

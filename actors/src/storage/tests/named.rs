@@ -5,11 +5,11 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{Model, Text, put, read};
+use crate::storage::segment_size::OF_NEW as SEGMENT;
 use crate::storage::{Storage, WriteSet};
 
 const NEEDLE: &[u8] = b"NEEDLENEEDLE";
 const NAME: &[u8] = b"\0\x02user0000commits\x08\0\0\0\0\0\0\0\x01";
-const SEGMENT: usize = 512 * 1024;
 
 /// Where something stands in the log.
 fn find(log: &[u8], what: &[u8]) -> Vec<usize> {

@@ -6,8 +6,7 @@ use tempfile::TempDir;
 
 use super::filled;
 use crate::storage::log_file::format::{self, Header};
-
-const SEGMENT: usize = 512 * 1024;
+use crate::storage::segment_size::OF_NEW as SEGMENT;
 
 /// What stands behind it is read again by the next start, up to where it is damaged.
 #[actix::test]
@@ -26,7 +25,8 @@ async fn sled_has_written_down_all_of_its_log() {
 
     let log = fs::read(database.join("db")).unwrap();
     let mut segments = log.chunks(SEGMENT);
-    let number = |segment: &[u8]| Header::read(segment).map(Header::segment);
+    let number =
+        |segment: &[u8]| Header::read(segment).map(|header| header.segment(SEGMENT as u64));
     let last = segments.find(|segment| number(segment) == Some((end / SEGMENT) as u64));
     let last = last.unwrap();
     let behind = end % SEGMENT..last.len();
