@@ -11,6 +11,8 @@ pub mod owners;
 pub mod random;
 
 use tempfile::TempDir;
+// The allocator of the node.
+use tikv_jemalloc_sys as _;
 
 /// The second at which most benches' time begins, and at which it stands still in some.
 pub const START: u64 = 1_800_000_000;

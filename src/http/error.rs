@@ -47,6 +47,8 @@ pub(super) enum ApiError {
     InvalidCredentials,
     #[error("A session with that ID exists; end it first or choose another ID.")]
     SessionIdTaken,
+    #[error("A user may have {0} live sessions at most; end one first.")]
+    SessionLimit(usize),
     #[error("The certification request was refused: {0}.")]
     InvalidCsr(CsrError),
     #[error("{0}.")]
@@ -123,6 +125,7 @@ impl ApiError {
             Self::RegistrationClosed(_) => (StatusCode::FORBIDDEN, "P2CORE_REGISTRATION_CLOSED"),
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "P2CORE_INVALID_CREDENTIALS"),
             Self::SessionIdTaken => (StatusCode::CONFLICT, "P2CORE_SESSION_ID_TAKEN"),
+            Self::SessionLimit(_) => (StatusCode::CONFLICT, "P2CORE_SESSION_LIMIT"),
             Self::InvalidCsr(_) => (StatusCode::BAD_REQUEST, "P2CORE_INVALID_CSR"),
             Self::ChallengeFailed(_) => (StatusCode::UNAUTHORIZED, "P2CORE_CHALLENGE_FAILED"),
             Self::InvalidIdCert(_) => (StatusCode::BAD_REQUEST, "P2CORE_INVALID_ID_CERT"),
@@ -222,6 +225,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::InFuture => Self::InvalidTimestamp,
             RegistryError::NoneInForce => Self::NoCertAtTime,
             RegistryError::SessionIdTaken => Self::SessionIdTaken,
+            RegistryError::TooManySessions(most) => Self::SessionLimit(most),
             RegistryError::NoSuchSession => Self::NotFound,
             RegistryError::NotCurrent | RegistryError::OlderCert => {
                 Self::InvalidIdCert(error.to_string())

@@ -20,6 +20,9 @@ pub enum RegistryError {
     /// The user has a live session with this ID.
     #[error("the session ID is in use")]
     SessionIdTaken,
+    /// The user has as many live sessions as a user may have.
+    #[error("the user has {0} live sessions, and may not have more")]
+    TooManySessions(usize),
     /// The session that should begin has begun before.
     #[error("the session has begun before")]
     SessionTaken,

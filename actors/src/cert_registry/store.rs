@@ -32,6 +32,10 @@ use super::new_event::NewEvent;
 use super::{RegistryError, SessionRef};
 use crate::storage::{Space, Storage, StorageError, WriteSet, key, numbers};
 
+/// How many live sessions a user may have. Whoever asks for a user's certificates gets one of each, and anyone may
+/// ask; another server can have as many sessions begin here as it likes.
+pub(super) const MOST_SESSIONS: usize = if cfg!(test) { 20 } else { 1000 };
+
 /// The registry's part of the store.
 #[derive(Debug, Clone)]
 pub(super) struct Store {
@@ -138,7 +142,8 @@ impl Store {
         Ok(indexed.next().transpose()?.is_some())
     }
 
-    /// Refuses a session that was there before, and a session ID that a live one of the user has.
+    /// Refuses a session that was there before, a session ID that a live one of the user has, and one session too
+    /// many.
     pub(super) fn check_may_begin(
         &self,
         session: SessionRef,
@@ -147,10 +152,19 @@ impl Store {
         if self.storage.contains(Space::Sessions, &session.key())? {
             return Err(RegistryError::SessionTaken);
         }
-        match self.live_session(session.user, session_id)? {
-            Some(_) => Err(RegistryError::SessionIdTaken),
-            None => Ok(LastRun::NOT_BEGUN),
+        let by_id = live_key(session.user.as_u64(), session_id.as_str());
+        let by_user = key(&[session.user.as_u64()]);
+        let mut count = 0;
+        for live in self.storage.scan_bytes(Space::LiveSessions, &by_user) {
+            if live?.0 == by_id {
+                return Err(RegistryError::SessionIdTaken);
+            }
+            count += 1;
         }
+        if count >= MOST_SESSIONS {
+            return Err(RegistryError::TooManySessions(MOST_SESSIONS));
+        }
+        Ok(LastRun::NOT_BEGUN)
     }
 
     /// Refuses a session that has ended or never was.
