@@ -4,21 +4,24 @@
 use base16ct::lower;
 use hmac::{Hmac, Mac as _};
 use rand_core::CryptoRngCore;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{Domain, Timestamp};
 
-/// Nonce, expiry and MAC, in bytes.
+/// The domain's hash, nonce, expiry and MAC, in bytes.
+const DOMAIN: usize = 16;
 const NONCE: usize = 16;
 const EXPIRY: usize = 8;
 const MAC: usize = 32;
 
 /// What separates this use of the secret from any other.
-const PURPOSE: &[u8] = b"antiphon challenge v1";
+const PURPOSE: &[u8] = b"antiphon challenge v2";
 
-/// A challenge that a node made: `nonce ‖ expiry ‖ HMAC-SHA-256`, 112 characters of lower-case
-/// hexadecimal. The MAC covers the node's domain, too. Equal challenges have one spelling.
+/// A challenge that a node made: `domain ‖ nonce ‖ expiry ‖ HMAC-SHA-256`, 144 characters of lower-case
+/// hexadecimal. The domain is the first 16 bytes of its SHA-256, so that a client can see whose challenge it
+/// signs: a server at which somebody signs in could hand on another's, and go there with the signature. Equal
+/// challenges have one spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
     nonce: [u8; NONCE],
@@ -64,7 +67,8 @@ impl ChallengeSecret {
         let mut nonce = [0; NONCE];
         rng.fill_bytes(&mut nonce);
         let mac = self.mac(domain, &nonce, expires).finalize().into_bytes();
-        let bytes = [&nonce[..], &expires.as_secs().to_be_bytes(), &mac].concat();
+        let expiry = expires.as_secs().to_be_bytes();
+        let bytes = [&hash(domain)[..], &nonce, &expiry, &mac].concat();
         Challenge {
             nonce,
             expires,
@@ -75,9 +79,10 @@ impl ChallengeSecret {
     /// Recognises a challenge that this secret made for `domain`; whether it has expired or been
     /// used is for the node to say.
     pub fn recognise(&self, domain: &Domain, text: &str) -> Result<Challenge, ChallengeError> {
-        let mut bytes = [0; NONCE + EXPIRY + MAC];
+        let mut bytes = [0; DOMAIN + NONCE + EXPIRY + MAC];
         let decoded = lower::decode(text, &mut bytes).map_err(|_| ChallengeError)?;
-        let (nonce, rest) = decoded.split_first_chunk().ok_or(ChallengeError)?;
+        let rest = decoded.strip_prefix(&hash(domain)).ok_or(ChallengeError)?;
+        let (nonce, rest) = rest.split_first_chunk().ok_or(ChallengeError)?;
         let (expiry, mac) = rest.split_first_chunk().ok_or(ChallengeError)?;
         let expires = Timestamp::from_secs(u64::from_be_bytes(*expiry));
         self.mac(domain, nonce, expires)
@@ -105,7 +110,20 @@ impl ChallengeSecret {
     }
 }
 
+/// By what a challenge begins that is the domain's.
+fn hash(domain: &Domain) -> [u8; DOMAIN] {
+    let hash: [u8; 32] = Sha256::digest(domain.as_str()).into();
+    let mut beginning = [0; DOMAIN];
+    beginning.copy_from_slice(hash.split_at(DOMAIN).0);
+    beginning
+}
+
 impl Challenge {
+    /// Whether the text of a challenge says that it is one of the node at `domain`, as far as clients can tell.
+    pub fn is_of(text: &str, domain: &Domain) -> bool {
+        text.starts_with(&lower::encode_string(&hash(domain)))
+    }
+
     /// What the client signs, in UTF-8.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use antiphon_actors::clock::{Clock as _, SystemClock};
 use antiphon_protocol::{
-    ActorCert, ClientKey, Fid, IdCertError, KeyAlgorithm, KeyError, ServerCert, SessionId,
+    ActorCert, Challenge, ClientKey, Domain, Fid, IdCertError, KeyAlgorithm, KeyError, ServerCert,
+    SessionId,
 };
 use rand_core::OsRng;
 use reqwest::StatusCode;
@@ -225,7 +226,12 @@ fn server(node: &Node, domain: &str) -> Result<Server, DemoError> {
 
 async fn challenge(server: &Server) -> Result<String, DemoError> {
     let answer = server.challenge().await?.must_be(StatusCode::OK)?;
-    answer.text("/challenge")
+    let challenge = answer.text("/challenge")?;
+    // What one signs for a server must be worth nothing at another.
+    match Domain::parse(&server.domain) {
+        Ok(domain) if Challenge::is_of(&challenge, &domain) => Ok(challenge),
+        _ => Err(DemoError::Wrong("the challenge is another server's")),
+    }
 }
 
 fn created(answer: Answer) -> Result<Answer, DemoError> {

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use rand_core::OsRng;
 
 use crate::{
-    ChallengeError, ChallengeSecret, ClientKey, Domain, IdCsr, KeyAlgorithm, KeyError, PublicKey,
-    Timestamp,
+    Challenge, ChallengeError, ChallengeSecret, ClientKey, Domain, IdCsr, KeyAlgorithm, KeyError,
+    PublicKey, Timestamp,
 };
 
 fn domain(text: &str) -> Domain {
@@ -24,6 +24,9 @@ fn a_challenge_is_recognised_by_its_maker_alone() {
     assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     assert_eq!(secret.recognise(&here, text), Ok(made.clone()));
     assert_eq!(made.expires(), expires);
+    // printf a.example | sha256sum
+    assert!(text.starts_with("b8e7453371a024daae06f3164492c0af"));
+    assert!(Challenge::is_of(text, &here) && !Challenge::is_of(text, &there));
     assert_eq!(secret.recognise(&there, text), Err(ChallengeError));
     let other = ChallengeSecret::random(&mut OsRng);
     assert_eq!(other.recognise(&here, text), Err(ChallengeError));
@@ -51,7 +54,7 @@ fn no_character_of_a_challenge_can_be_changed() {
 
 proptest! {
     #[test]
-    fn no_text_is_taken_for_a_challenge(text in ".*", hex in "[0-9a-f]{112}") {
+    fn no_text_is_taken_for_a_challenge(text in ".*", hex in "[0-9a-f]{144}") {
         let secret = ChallengeSecret::from_bytes([7; 32]);
         let here = domain("a.example");
         prop_assert!(secret.recognise(&here, &text).is_err());
