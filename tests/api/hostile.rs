@@ -226,13 +226,20 @@ async fn an_answer_is_kept_for_its_time_and_no_longer() {
 
 #[actix_web::test]
 async fn a_refusal_never_rests_on_what_is_kept() {
-    let scene = Scene::start().await;
-    let cert = scene.certify("phone");
-    let another = server_cert(&key(), &scene.home.domain, NOW - DAY, NOW + 9 * DAY);
-    scene.home.is(Mood::Shows(another.as_der().to_vec()));
-    scene.refused(&cert, INVALID.0, INVALID.1).await;
-    scene.home.is(Mood::Honest);
-    scene.taken(&cert).await;
+    let other_domain = Domain::parse("a.example").unwrap();
+    for domain in [None, Some(&other_domain)] {
+        let scene = Scene::start().await;
+        let cert = scene.certify("phone");
+        let domain = domain.unwrap_or(&scene.home.domain);
+        let another = server_cert(&key(), domain, NOW - DAY, NOW + 9 * DAY);
+        scene.home.is(Mood::Shows(another.as_der().to_vec()));
+        scene.refused(&cert, INVALID.0, INVALID.1).await;
+        assert_eq!(scene.home.asked().len(), 1);
+        scene.refused(&cert, INVALID.0, INVALID.1).await;
+        assert_eq!(scene.home.asked().len(), 1);
+        scene.home.is(Mood::Honest);
+        scene.taken(&cert).await;
+    }
 }
 
 #[actix_web::test]
