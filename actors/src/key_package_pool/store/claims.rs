@@ -23,9 +23,10 @@ impl Record for Claimed {
 }
 
 impl Claimed {
-    /// A clock that was set back does not make it last: it is over where it is that far ahead, too.
+    /// Both seconds have begun already: where they are exactly that far apart, less time may have passed. A clock
+    /// that was set back does not make it last: it is over where it is farther ahead, too.
     fn is_over(&self, now: Timestamp) -> bool {
-        self.at.abs_diff(now.as_secs()) >= REPEATED
+        self.at.abs_diff(now.as_secs()) > REPEATED
     }
 }
 
