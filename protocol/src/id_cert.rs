@@ -8,6 +8,7 @@ use der::Decode;
 use x509_cert::{Certificate, Version};
 
 use crate::profile::Profile;
+use crate::sets::{LARGEST_SET, has_large_set};
 use crate::signed::{LONGEST_DER, Signed};
 use crate::{
     DistinguishedName, Domain, Fid, KeyError, NameError, PublicKey, SerialNumber, SessionId,
@@ -37,6 +38,9 @@ pub enum IdCertError {
     /// More than 4 KiB.
     #[error("longer than {LONGEST_DER} bytes")]
     TooLong,
+    /// A SET of more than 32 members.
+    #[error("a SET in it has more than {LARGEST_SET} members")]
+    LargeSet,
     /// Not version 3.
     #[error("the X.509 version is not 3")]
     Version,
@@ -103,7 +107,7 @@ struct Parts {
 impl ServerCert {
     /// Reads a server's certificate, of at most 4 KiB, and verifies its signature with its own key.
     pub fn from_der(bytes: &[u8]) -> Result<Self, IdCertError> {
-        check_length(bytes)?;
+        check_size(bytes)?;
         let (certificate, signed) = parse(bytes)?;
         let DistinguishedName::Server(domain) = subject(&certificate)? else {
             return Err(IdCertError::NotAServer);
@@ -128,7 +132,7 @@ impl ServerCert {
 impl ActorCert {
     /// Reads an actor's certificate, of at most 4 KiB. Its signature is checked by [`Self::verify`].
     pub fn from_der(bytes: &[u8]) -> Result<Self, IdCertError> {
-        check_length(bytes)?;
+        check_size(bytes)?;
         let (certificate, signed) = parse(bytes)?;
         let DistinguishedName::Actor { fid, session_id } = subject(&certificate)? else {
             return Err(IdCertError::NotAnActor);
@@ -227,9 +231,12 @@ impl Parts {
 
 // The single checks, each usable alone, so that `inspect` can list all that fail.
 
-pub(crate) fn check_length(bytes: &[u8]) -> Result<(), IdCertError> {
+pub(crate) fn check_size(bytes: &[u8]) -> Result<(), IdCertError> {
     if bytes.len() > LONGEST_DER {
         return Err(IdCertError::TooLong);
+    }
+    if has_large_set(bytes) {
+        return Err(IdCertError::LargeSet);
     }
     Ok(())
 }

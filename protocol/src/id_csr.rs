@@ -7,6 +7,7 @@ use x509_cert::ext::Extensions;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
 use x509_cert::request::CertReq;
 
+use crate::sets::{LARGEST_SET, has_large_set};
 use crate::signed::{LONGEST_DER, Signed};
 use crate::{DistinguishedName, Fid, KeyError, NameError, PublicKey, SessionId};
 
@@ -41,6 +42,9 @@ pub enum CsrError {
     /// More than 4 KiB.
     #[error("longer than {LONGEST_DER} bytes")]
     TooLong,
+    /// A SET of more than 32 members.
+    #[error("a SET in it has more than {LARGEST_SET} members")]
+    LargeSet,
     /// The subject is not a polyproto distinguished name.
     #[error(transparent)]
     Subject(#[from] NameError),
@@ -72,6 +76,9 @@ impl IdCsr {
     pub fn from_der(bytes: &[u8]) -> Result<Self, CsrError> {
         if bytes.len() > LONGEST_DER {
             return Err(CsrError::TooLong);
+        }
+        if has_large_set(bytes) {
+            return Err(CsrError::LargeSet);
         }
         Ok(Self {
             request: CertReq::from_der(bytes).map_err(|_| CsrError::NotPkcs10)?,

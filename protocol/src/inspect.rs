@@ -72,7 +72,7 @@ fn inspect_certificate(certificate: &Certificate, der: &[u8]) -> Inspection {
     let mut findings = Vec::new();
     let mut keep = |finding: id_cert::IdCertError| findings.push(finding.to_string());
 
-    id_cert::check_length(der).unwrap_or_else(&mut keep);
+    id_cert::check_size(der).unwrap_or_else(&mut keep);
     let subject = id_cert::subject(certificate).map_err(&mut keep).ok();
     let is_server = match &subject {
         Some(DistinguishedName::Server(_)) => true,

@@ -41,6 +41,7 @@ mod mls_crypto;
 mod profile;
 mod serial_number;
 mod session_id;
+mod sets;
 mod signatures;
 mod signed;
 mod snowflake;

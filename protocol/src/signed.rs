@@ -6,8 +6,7 @@ use spki::AlgorithmIdentifierOwned;
 
 use crate::{KeyError, PublicKey};
 
-/// How long either may be, in bytes. Those for a domain of 253 characters in 40 labels have 2.5 KB;
-/// and the time in which a SET is read, as the library sorts it, grows with the square of its size.
+/// How long either may be, in bytes. Those for a domain of 253 characters in 40 labels have 2.5 KB.
 pub(crate) const LONGEST_DER: usize = 4096;
 
 /// `SEQUENCE { body, signatureAlgorithm, signature }`, the body left as it came: a signature is

@@ -150,6 +150,10 @@ async fn no_wrong_certificate_lets_anybody_in() {
         ),
         ("a server's own", home.cert.as_der().to_vec()),
         ("longer than 4 KiB", vec![0x30; 4097]),
+        (
+            "with a large set",
+            [[0x31, 66].as_slice(), &[5, 0].repeat(33)].concat(),
+        ),
     ];
     for (what, cert) in cases {
         println!("{what}");

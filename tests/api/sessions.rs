@@ -64,6 +64,8 @@ async fn a_refused_csr_says_why() {
     let trailing = [good.clone(), vec![0]].concat();
     let wrapped = STANDARD.encode(&good);
     let (head, tail) = wrapped.split_at(64);
+    // A SET of 33 times nothing.
+    let large_set = [[0x31, 66].as_slice(), &[5, 0].repeat(33)].concat();
     let cases = [
         (URL_SAFE_NO_PAD.encode(&good), "Base64"),
         (format!("{head}\n{tail}"), "Base64"),
@@ -72,6 +74,7 @@ async fn a_refused_csr_says_why() {
         (STANDARD.encode(&forged), "signature"),
         (STANDARD.encode([0x30; 4096]), "PKCS#10"),
         (STANDARD.encode([0x30; 4097]), "longer than 4096 bytes"),
+        (STANDARD.encode(large_set), "more than 32 members"),
         (
             STANDARD.encode(key.csr("bob@a.example", "phone")),
             "federation ID",
@@ -97,6 +100,38 @@ async fn a_refused_csr_says_why() {
             .await
             .is_empty()
     );
+    node.stop().await;
+}
+
+/// With what it can put into one: three attributes, one of them the wish for extensions.
+#[actix_web::test]
+async fn a_request_made_with_openssl_is_taken() {
+    let config = "
+        [req]
+        prompt = no
+        string_mask = utf8only
+        distinguished_name = name
+        attributes = attributes
+        req_extensions = extensions
+        [name]
+        0.DC = example
+        1.DC = a
+        UID = alice@a.example
+        CN = alice
+        uniqueIdentifier = phone
+        [attributes]
+        challengePassword = correct horse
+        unstructuredName = phone of Alice
+        [extensions]
+        basicConstraints = critical, CA:FALSE
+        keyUsage = critical, digitalSignature
+        subjectAltName = DNS:a.example, DNS:b.example, email:alice@a.example";
+    let node = TestNode::start().await;
+    node.api.register("alice").await;
+    let csr = STANDARD.encode(openssl::request(config));
+    let body = json!({ "username": "alice", "password": PASSWORD, "csr": csr });
+    let response = node.api.post("/session/trust", &body).await;
+    assert_eq!(response.status(), 201);
     node.stop().await;
 }
 

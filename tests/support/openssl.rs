@@ -50,6 +50,32 @@ pub fn ok(arguments: &[&str]) {
     assert!(output.status.success(), "{output:?}");
 }
 
+/// A request for a certificate with a new P-256 key, in DER, as a configuration says.
+pub fn request(config: &str) -> Vec<u8> {
+    let directory = TempDir::new().unwrap();
+    let path = |name| directory.path().join(name).to_str().unwrap().to_owned();
+    let (config_path, out) = (path("req.cnf"), path("csr.der"));
+    std::fs::write(&config_path, config).unwrap();
+    ok(&[
+        "req",
+        "-new",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        &path("key.pem"),
+        "-config",
+        &config_path,
+        "-outform",
+        "DER",
+        "-out",
+        &out,
+    ]);
+    std::fs::read(&out).unwrap()
+}
+
 /// SHA-256.
 pub fn sha256(bytes: &[u8]) -> Vec<u8> {
     let directory = TempDir::new().unwrap();

@@ -5,6 +5,7 @@ mod csr;
 mod id_cert;
 mod identifiers;
 mod serial_number;
+mod sets;
 mod signatures;
 mod support;
 mod x25519;
