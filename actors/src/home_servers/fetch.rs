@@ -20,6 +20,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long a question may take in all, the last byte of its answer included.
 const IN_ALL: Duration = Duration::from_secs(10);
 
+/// How long a connection is kept after an answer: for the second question about a certificate, and no longer. Who
+/// owns a domain has as many names as he likes, and each may leave a connection behind.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// The largest answer, in bytes.
 const LARGEST: usize = 64 * 1024;
 
@@ -130,7 +134,8 @@ fn client(resolver: Option<&Guarded>) -> Result<Client, reqwest::Error> {
             .retry(reqwest::retry::never())
             .no_proxy()
             .connect_timeout(CONNECT)
-            .pool_max_idle_per_host(1);
+            .pool_max_idle_per_host(1)
+            .pool_idle_timeout(IDLE);
         match resolver {
             Some(resolver) => builder.dns_resolver(resolver.clone()),
             None => builder,
