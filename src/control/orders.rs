@@ -154,19 +154,19 @@ fn json(value: impl Serialize) -> Result<Value, OrderError> {
     Ok(serde_json::to_value(value)?)
 }
 
-/// A user as an operator names one: by local name, federation ID or Snowflake. A local name may
-/// look like a Snowflake, and then wins.
+/// A user as an operator names one: by Snowflake, federation ID or local name. Anybody can choose a local name
+/// that is somebody's Snowflake, so the Snowflake wins: who has such a name goes by federation ID.
 async fn find(text: &str, doors: &Doors) -> Result<UserId, OrderError> {
-    if let Ok(local_name) = LocalName::parse(text) {
-        let user = UserId::Fid(Fid::new(local_name, doors.domain.clone()));
-        let found = doors.accounts.send(FindUser { user: user.clone() }).await?;
-        match (found, UserId::parse(text)) {
-            (Err(AccountsError::NoSuchUser), Ok(by_id)) => return Ok(by_id),
-            (found, _) => found?,
-        };
-        return Ok(user);
+    let Ok(local_name) = LocalName::parse(text) else {
+        return Ok(UserId::parse(text)?);
+    };
+    if let Ok(user) = UserId::parse(text) {
+        match doors.accounts.send(FindUser { user: user.clone() }).await? {
+            Err(AccountsError::NoSuchUser) => {}
+            found => return Ok(found.map(|_| user)?),
+        }
     }
-    Ok(UserId::parse(text)?)
+    Ok(UserId::Fid(Fid::new(local_name, doors.domain.clone())))
 }
 
 async fn life_of(cert: &ServerCert, doors: &Doors) -> Result<ServerCertLife, OrderError> {

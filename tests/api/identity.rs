@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use antiphon::control::{InviteCode, Request};
+use antiphon::control::{InviteCode, Request, User};
 use antiphon_actors::clock::SystemClock;
 use serde_json::{Value, json};
 
@@ -24,6 +24,28 @@ async fn names_are_folded_and_given_once() {
     let node = node.restart().await;
     let again = node.api.post("/identity", &wish("alice.b_%+-1")).await;
     assert_refused(again, 409, "P2CORE_FEDERATION_ID_TAKEN").await;
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn nobody_gets_what_the_operator_means_for_another() {
+    let node = TestNode::start().await;
+    let alice = node.api.register("alice").await;
+    let mallory = node.api.register(&alice).await;
+    let bob = node.api.register("7").await;
+    for (named, meant) in [
+        (alice.clone(), &alice),
+        (format!("{alice}@a.example"), &mallory),
+        (mallory.clone(), &mallory),
+        // Nobody's user ID.
+        ("7".to_owned(), &bob),
+    ] {
+        let request = Request::UserSetAdministrator {
+            user: named,
+            is_administrator: true,
+        };
+        assert_eq!(node.order::<User>(request).await.user_id, *meant);
+    }
     node.stop().await;
 }
 
