@@ -58,8 +58,7 @@ async fn arrive(
 ) -> Result<Option<Bytes>, ApiError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let unreadable = |_| ApiError::BadRequest("The body could not be read.".to_owned());
-        let chunk = chunk.map_err(unreadable)?;
+        let chunk = chunk.map_err(|_| ApiError::BrokenBody)?;
         if body.len() + chunk.len() > limit {
             return Ok(None);
         }

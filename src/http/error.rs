@@ -25,6 +25,9 @@ pub(super) enum ApiError {
     PayloadTooLarge(usize),
     #[error("{0}")]
     BadRequest(String),
+    /// Where it ends, and the next request begins, nobody knows.
+    #[error("The body could not be read.")]
+    BrokenBody,
     #[error("A valid bearer token is needed.")]
     Unauthorized,
     #[error("Only administrators may do this.")]
@@ -114,7 +117,9 @@ impl ApiError {
             Self::NotFound => (StatusCode::NOT_FOUND, "P2CORE_NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "P2CORE_METHOD_NOT_ALLOWED"),
             Self::PayloadTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "P2CORE_PAYLOAD_TOO_LARGE"),
-            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "P2CORE_BAD_REQUEST"),
+            Self::BadRequest(_) | Self::BrokenBody => {
+                (StatusCode::BAD_REQUEST, "P2CORE_BAD_REQUEST")
+            }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "P2CORE_UNAUTHORIZED"),
             Self::NotAdministrator => (StatusCode::FORBIDDEN, "P2CORE_NOT_ADMINISTRATOR"),
             Self::UserNotFound => (StatusCode::NOT_FOUND, "P2CORE_USER_NOT_FOUND"),
@@ -165,6 +170,10 @@ impl ResponseError for ApiError {
         }
         if let Self::RateLimited(seconds) = self {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if matches!(self, Self::BrokenBody) {
+            // The HTTP library answers once more, with a 400 of its own, which is not for the next request.
+            response.force_close();
         }
         response.json(Refusal {
             errcode: status.as_u16(),

@@ -136,6 +136,24 @@ async fn a_body_that_nobody_asked_for_has_no_members() {
     node.stop().await;
 }
 
+/// What comes after the answer is not for the next request.
+#[actix_web::test]
+async fn a_body_that_cannot_be_told_from_what_follows_ends_the_connection() {
+    let node = TestNode::start().await;
+    let address = node.api.base.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = "POST /p2core/identity HTTP/1.1\r\nHost: a.example\r\n\
+        Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+    assert!(head.contains("\r\nconnection: close"), "{head}");
+    assert!(body.contains("P2CORE_BAD_REQUEST"), "{body}");
+    node.stop().await;
+}
+
 /// Nobody needs to send all of it to be told.
 #[actix_web::test]
 async fn a_body_that_is_announced_too_large_is_refused_before_it_comes() {
