@@ -192,6 +192,12 @@ impl From<AccountsError> for ApiError {
             AccountsError::InviteNeeded => {
                 Self::RegistrationClosed("Registration on this server needs a valid invite.")
             }
+            AccountsError::Name(error) => {
+                Self::BadRequest(format!("The username is refused: {error}."))
+            }
+            AccountsError::Password(error) => {
+                Self::BadRequest(format!("The password is refused: {error}."))
+            }
             AccountsError::FederationIdTaken => Self::FederationIdTaken,
             AccountsError::InvalidCredentials => Self::InvalidCredentials,
             AccountsError::InvalidToken => Self::Unauthorized,

@@ -45,16 +45,12 @@ pub(super) async fn register(
 ) -> Result<HttpResponse, ApiError> {
     let body = body::read(&request, payload, doors.body_bytes).await?;
     let wish: Request = body::parse_object(&body)?;
-    let local_name = LocalName::parse(&wish.username)
-        .map_err(|error| ApiError::BadRequest(format!("The username is refused: {error}.")))?;
-    let password = NewPassword::new(wish.password.unwrap_or_default())
-        .map_err(|error| ApiError::BadRequest(format!("The password is refused: {error}.")))?;
     let invite = wish.auth_payload.and_then(|Object(auth)| auth.invite);
     let user = doors
         .accounts
         .send(Register {
-            local_name,
-            password,
+            local_name: LocalName::parse(&wish.username),
+            password: NewPassword::new(wish.password.unwrap_or_default()),
             invite: invite.and_then(|invite| Token::parse(&invite)),
         })
         .await??;

@@ -109,9 +109,17 @@ async fn bad_names_passwords_and_members_are_refused() {
 async fn a_closed_node_registers_nobody() {
     let closed = [("registration.mode", "closed")];
     let node = TestNode::with(&closed, Arc::new(SystemClock)).await;
-    let body = json!({ "username": "alice", "password": PASSWORD });
-    let response = node.api.post("/identity", &body).await;
-    assert_refused(response, 403, "P2CORE_REGISTRATION_CLOSED").await;
+    for body in [
+        json!({ "username": "alice", "password": PASSWORD }),
+        json!({ "username": "alice" }),
+        json!({ "username": "a b", "password": PASSWORD }),
+    ] {
+        let response = node.api.post("/identity", &body).await;
+        assert_refused(response, 403, "P2CORE_REGISTRATION_CLOSED").await;
+    }
+    let misspelt = json!({ "usrname": "alice" });
+    let response = node.api.post("/identity", &misspelt).await;
+    assert_refused(response, 400, "P2CORE_BAD_REQUEST").await;
     let lookup = node.api.get("/key/user/alice@a.example").await;
     assert_refused(lookup, 404, "P2CORE_USER_NOT_FOUND").await;
     node.stop().await;

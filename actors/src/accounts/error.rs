@@ -1,8 +1,9 @@
 //! What can go wrong in the Accounts.
 
 use actix::MailboxError;
-use antiphon_protocol::CsrError;
+use antiphon_protocol::{CsrError, FidError};
 
+use super::PasswordLength;
 use crate::cert_registry::RegistryError;
 use crate::key_manager::KeyError;
 use crate::storage::StorageError;
@@ -31,6 +32,12 @@ pub enum AccountsError {
     /// Registering needs an invite, and there was none, or none that is good.
     #[error("registration needs a valid invite")]
     InviteNeeded,
+    /// The name cannot be one.
+    #[error(transparent)]
+    Name(#[from] FidError),
+    /// The password cannot be one.
+    #[error(transparent)]
+    Password(#[from] PasswordLength),
     /// A user has this name.
     #[error("the federation ID is taken")]
     FederationIdTaken,

@@ -2,11 +2,11 @@
 
 use actix::Message;
 use antiphon_protocol::{
-    ActorCert, Challenge, Fid, LocalName, SessionId, Snowflake, Timestamp, Token, TokenHash,
-    UserId, VerifiedCsr,
+    ActorCert, Challenge, Fid, FidError, LocalName, SessionId, Snowflake, Timestamp, Token,
+    TokenHash, UserId, VerifiedCsr,
 };
 
-use super::{AccountsError, NewPassword, Password};
+use super::{AccountsError, NewPassword, Password, PasswordLength};
 use crate::cert_registry::SessionRef;
 
 /// A user.
@@ -64,10 +64,10 @@ pub struct InviteSummary {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<UserSummary, AccountsError>")]
 pub struct Register {
-    /// The wished-for name.
-    pub local_name: LocalName,
-    /// The password.
-    pub password: NewPassword,
+    /// The wished-for name, or what is wrong with it: told only where somebody may register, like the next.
+    pub local_name: Result<LocalName, FidError>,
+    /// The password, or that it cannot be one.
+    pub password: Result<NewPassword, PasswordLength>,
     /// The invite, if there is one.
     pub invite: Option<Token>,
 }

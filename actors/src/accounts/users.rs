@@ -25,7 +25,11 @@ impl Handler<Register> for Accounts {
             (RegistrationMode::Invite, None) => return refuse(AccountsError::InviteNeeded),
             (RegistrationMode::Closed, _) => return refuse(AccountsError::RegistrationClosed),
         };
-        self.create(local_name, password, false, invite)
+        let wish = local_name.map_err(AccountsError::from);
+        match wish.and_then(|name| Ok((name, password?))) {
+            Ok((local_name, password)) => self.create(local_name, password, false, invite),
+            Err(error) => refuse(error),
+        }
     }
 }
 
