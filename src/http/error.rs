@@ -77,6 +77,8 @@ pub(super) enum ApiError {
     NotLocal,
     #[error("The server is busy; try again shortly.")]
     Busy,
+    #[error("The server has more large bodies to read than it can; try again shortly.")]
+    NoRoom,
     #[error("The server cannot store anything at the moment.")]
     StorageFailed,
     /// The same of a file of its own. It goes where the database goes, and fails with it.
@@ -145,7 +147,7 @@ impl ApiError {
             Self::KeyPackageLimit(_) => (StatusCode::CONFLICT, "P2CORE_KEY_PACKAGE_LIMIT"),
             Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "P2CORE_RATE_LIMITED"),
             Self::NotLocal => (StatusCode::FORBIDDEN, "P2CORE_NOT_LOCAL"),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_BUSY"),
+            Self::Busy | Self::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_BUSY"),
             Self::StorageFailed | Self::FileFailed(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "P2CORE_STORAGE_FAILED")
             }
@@ -171,8 +173,9 @@ impl ResponseError for ApiError {
         if let Self::RateLimited(seconds) = self {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        if matches!(self, Self::BrokenBody) {
-            // The HTTP library answers once more, with a 400 of its own, which is not for the next request.
+        if matches!(self, Self::BrokenBody | Self::NoRoom) {
+            // After the first, the HTTP library answers once more, with a 400 of its own, which is not for the
+            // next request; after the second, the rest of the body may still come.
             response.force_close();
         }
         response.json(Refusal {

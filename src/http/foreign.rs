@@ -51,7 +51,7 @@ pub(super) async fn challenge(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<Json<Challenged>, ApiError> {
-    body::expect_no_members(&request, payload, doors.body_bytes).await?;
+    body::expect_no_members(&request, payload, &doors.bodies).await?;
     let challenge = doors.accounts.send(MakeChallenge).await??;
     Ok(Json(Challenged {
         challenge: challenge.as_str().to_owned(),
@@ -66,7 +66,7 @@ pub(super) async fn identify(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let body = body::read(&request, payload, &doors.bodies).await?;
     let wish: IdentifyRequest = body::parse_object(&body)?;
     let Object(CompletedChallenge {
         challenge: text,
@@ -106,7 +106,7 @@ pub(super) async fn present(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let body = body::read(&request, payload, &doors.bodies).await?;
     let cert = parse_cert(&body::parse_string(&body)?)?;
     if *cert.fid() != caller.user.fid {
         let check = "it is for another actor".to_owned();

@@ -43,7 +43,7 @@ pub(super) async fn register(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let body = body::read(&request, payload, &doors.bodies).await?;
     let wish: Request = body::parse_object(&body)?;
     let invite = wish.auth_payload.and_then(|Object(auth)| auth.invite);
     let user = doors

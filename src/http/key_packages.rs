@@ -99,7 +99,7 @@ pub(super) async fn count(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<Json<Stock>, ApiError> {
-    body::expect_no_members(&request, payload, doors.body_bytes).await?;
+    body::expect_no_members(&request, payload, &doors.bodies).await?;
     check_is_local(&caller, &doors)?;
     let session = caller.session;
     let stock = doors.key_packages.send(Count { session }).await??;
@@ -124,7 +124,7 @@ pub(super) async fn claim(
     readers: Data<Readers>,
 ) -> Result<HttpResponse, ApiError> {
     // What is wished for is in the query; a wish that is overlooked would cost a package.
-    body::expect_no_members(&request, payload, doors.body_bytes).await?;
+    body::expect_no_members(&request, payload, &doors.bodies).await?;
     let user = path::last_segment(&request).and_then(|text| UserId::parse(&text).ok());
     let user = user.ok_or(ApiError::InvalidUserId)?;
     let query = Query::<InQuery>::from_query(request.query_string());
@@ -164,7 +164,7 @@ async fn body_of_local(
     doors: &Doors,
 ) -> Result<Bytes, ApiError> {
     check_is_local(caller, doors)?;
-    body::read(request, payload, doors.body_bytes).await
+    body::read(request, payload, &doors.bodies).await
 }
 
 fn check_is_local(caller: &Caller, doors: &Doors) -> Result<(), ApiError> {

@@ -42,6 +42,7 @@ use antiphon_actors::workers::Workers;
 use antiphon_protocol::Domain;
 use tokio::net::TcpSocket;
 
+pub use body::Bodies;
 use error::ApiError;
 use readers::Readers;
 
@@ -70,8 +71,8 @@ pub struct Doors {
     pub clock: SharedClock,
     /// The node's domain.
     pub domain: Domain,
-    /// The largest request body, in bytes.
-    pub body_bytes: usize,
+    /// How large request bodies may be.
+    pub bodies: Bodies,
 }
 
 /// How long a stopping node waits for requests in flight, in seconds.

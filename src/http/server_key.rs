@@ -34,7 +34,7 @@ pub(super) async fn rotate(
     if !caller.user.is_administrator {
         return Err(ApiError::NotAdministrator);
     }
-    body::expect_none(&request, payload, doors.body_bytes).await?;
+    body::expect_none(&request, payload, &doors.bodies).await?;
     let cert = doors.key_manager.send(RotateServerKey).await??;
     tracing::info!(by = %caller.user.fid, "the server key has been rotated");
     let pem = cert.public_key().to_pem();

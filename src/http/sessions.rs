@@ -53,7 +53,7 @@ pub(super) async fn trust(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let body = body::read(&request, payload, &doors.bodies).await?;
     let wish: TrustRequest = body::parse_object(&body)?;
     let opened = doors
         .accounts
@@ -84,7 +84,7 @@ pub(super) async fn renew(
     if *caller.user.fid.domain() != doors.domain {
         return Err(ApiError::NotLocal);
     }
-    let body = body::read(&request, payload, doors.body_bytes).await?;
+    let body = body::read(&request, payload, &doors.bodies).await?;
     let wish: RenewRequest = body::parse_object(&body)?;
     let csr = parse_csr(&wish.csr)?;
     csr.expect_fid(&caller.user.fid)?;
@@ -111,7 +111,7 @@ pub(super) async fn end(
     payload: Payload,
     doors: Data<Doors>,
 ) -> Result<HttpResponse, ApiError> {
-    body::expect_no_members(&request, payload, doors.body_bytes).await?;
+    body::expect_no_members(&request, payload, &doors.bodies).await?;
     let session_id = end_one(&caller, &request, &doors).await?;
     tracing::info!(fid = %caller.user.fid, session_id = session_id.as_str(), "a session has ended");
     Ok(HttpResponse::NoContent().finish())

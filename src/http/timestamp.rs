@@ -47,7 +47,7 @@ pub(super) async fn requested(
     payload: Payload,
     doors: &Doors,
 ) -> Result<Requested, ApiError> {
-    let body = body::read(request, payload, doors.body_bytes).await?;
+    let body = body::read(request, payload, &doors.bodies).await?;
     let in_body = if body.is_empty() {
         None
     } else {

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::control;
-use crate::http::{self, Doors};
+use crate::http::{self, Bodies, Doors};
 use crate::store;
 use crate::tls;
 
@@ -86,7 +86,7 @@ impl Node {
             workers: Workers::on_all_cores(CHECKS_WAITING),
             clock,
             domain: config.domain.clone(),
-            body_bytes: config.body_bytes,
+            bodies: Bodies::new(config.body_bytes),
         };
         let control = operators.open(doors.clone());
         let server = http::server(listener, tls, doors.clone()).map_err(listening_on(address))?;

@@ -25,6 +25,7 @@ mod key_package_makers;
 mod key_package_model;
 mod key_package_rules;
 mod key_packages;
+mod large_bodies;
 mod ready;
 mod server_key;
 mod sessions;
