@@ -134,7 +134,7 @@ async fn a_gap_has_no_certificate_and_ends_with_a_new_one() {
     let (node, clock) = TestNode::start_at(NOW).await;
     let first = node.api.server_cert(None).await;
     // The clock stands while the node is off for a year.
-    let node = node.restart_after(|| clock.advance(365 * 86_400)).await;
+    let node = node.restart_after(|_| clock.advance(365 * 86_400)).await;
     assert_ne!(node.api.server_cert(None).await, first);
     let gap = format!("/key/server?timestamp={}", NOW + 200 * 86_400);
     assert_refused(node.api.get(&gap).await, 404, "P2CORE_NO_CERT_AT_TIME").await;

@@ -1,5 +1,8 @@
 //! `/p2core/session/…`.
 
+use std::path::Path;
+
+use antiphon_actors::storage::{Space, Storage, WriteSet};
 use antiphon_protocol::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -291,4 +294,42 @@ async fn sessions_stay_apart_however_often_the_node_starts_while_time_stands_sti
         }
         node.stop().await;
     }
+}
+
+/// So many live sessions with IDs of digits, as the store has them.
+fn add_sessions(data: &Path, user: u64, count: u64) {
+    let storage = Storage::open(data, 8).unwrap();
+    let mut writes = WriteSet::new();
+    for session in 0..count {
+        let id = session.to_string();
+        let by_id = [&user.to_be_bytes(), id.as_bytes()].concat();
+        let number = [&[1][..], &session.to_le_bytes()].concat();
+        writes.put_bytes(Space::LiveSessions, &by_id, number);
+    }
+    drop(storage.commit(writes));
+    storage.close().unwrap();
+}
+
+#[actix_web::test]
+async fn a_user_has_a_thousand_live_sessions_at_most() {
+    let (node, _) = TestNode::start_at(NOW).await;
+    let user = node.api.register("alice").await.parse().unwrap();
+    let key = ClientKey::p256();
+    let phone = node.api.trust("alice", "phone", &key).await;
+    let node = node
+        .restart_after(|data| add_sessions(data, user, 999))
+        .await;
+    let refused = node.api.try_trust("alice", "tablet", &key).await;
+    assert_refused(refused, 409, "P2CORE_SESSION_LIMIT").await;
+    // One that is there is none more.
+    let again = node.api.try_identify(&phone.id_cert, &key).await;
+    assert_eq!(again.status(), 201);
+    let refused = node.api.try_trust("alice", "phone", &key).await;
+    assert_refused(refused, 409, "P2CORE_SESSION_ID_TAKEN").await;
+
+    let token: Value = again.json().await.unwrap();
+    let token = token["token"].as_str().unwrap().to_owned();
+    assert_eq!(node.api.end(&Session { token, ..phone }).await, 204);
+    node.api.trust("alice", "tablet", &key).await;
+    node.stop().await;
 }

@@ -1,6 +1,7 @@
 //! Real nodes in this process, on port 0, with a data directory of their own and a clock that the
 //! test may set.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use actix::System;
@@ -90,13 +91,13 @@ impl TestNode {
 
     /// Stops the node well and starts it again on the same data.
     pub async fn restart(self) -> Self {
-        self.restart_after(|| ()).await
+        self.restart_after(|_| ()).await
     }
 
-    /// The same, with something happening while it is off.
-    pub async fn restart_after(self, meanwhile: impl FnOnce()) -> Self {
+    /// The same, with something happening, perhaps to its data, while it is off.
+    pub async fn restart_after(self, meanwhile: impl FnOnce(&Path)) -> Self {
         self.node.stop().await;
-        meanwhile();
+        meanwhile(&self.data.path().join("data"));
         Self::open(self.data, self.settings, self.clock)
             .await
             .unwrap()

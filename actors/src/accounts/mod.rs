@@ -21,7 +21,7 @@ mod verify;
 use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext as _, Context, ResponseActFuture};
-use antiphon_protocol::{Domain, Snowflake, Timestamp};
+use antiphon_protocol::{Domain, SessionId, Snowflake, Timestamp};
 
 pub use error::{AccountsError, ChallengeFailure};
 pub use messages::{
@@ -112,7 +112,12 @@ impl Accounts {
     }
 
     /// What a new session of a user is called within the node.
-    fn new_session(&mut self, user: Snowflake) -> Result<SessionRef, AccountsError> {
+    fn new_session(
+        &mut self,
+        user: Snowflake,
+        session_id: &SessionId,
+    ) -> Result<SessionRef, AccountsError> {
+        self.cert_reader.check_room(user, session_id)?;
         let newest = self.cert_reader.newest_session(user)?;
         let session = self.ids.next_after(newest, self.clock.as_ref());
         Ok(SessionRef { user, session })

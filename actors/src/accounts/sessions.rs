@@ -55,7 +55,7 @@ impl Accounts {
             Ok(csr) => csr,
             Err(error) => return refuse(error),
         };
-        let session = match self.new_session(user.id) {
+        let session = match self.new_session(user.id, csr.session_id()) {
             Ok(session) => session,
             Err(error) => return refuse(error),
         };

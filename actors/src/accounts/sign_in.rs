@@ -61,7 +61,7 @@ impl Accounts {
 
     /// Has the certificate noted, and the session given a token with it.
     fn sign_in(&mut self, user: UserSummary, cert: ActorCert) -> Answer<SignedIn> {
-        let new_session = match self.new_session(user.id) {
+        let new_session = match self.new_session(user.id, cert.session_id()) {
             Ok(session) => session,
             Err(error) => return refuse(error),
         };

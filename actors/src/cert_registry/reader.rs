@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::{Actor, Context, Handler};
-use antiphon_protocol::{ServerCert, Snowflake, Timestamp};
+use antiphon_protocol::{ServerCert, SessionId, Snowflake, Timestamp};
 
 use super::certs_read::CertsRead;
 use super::server_timeline::ServerTimeline;
@@ -89,6 +89,12 @@ impl CertReader {
     /// The newest of a user's sessions, also one that has ended.
     pub fn newest_session(&self, user: Snowflake) -> Result<Option<Snowflake>, RegistryError> {
         self.store.newest_session(user)
+    }
+
+    /// Refuses a session with this ID where the user has no such one, and as many as a user may have. (Those who
+    /// begin at the same time do not see each other: it is a limit to what others can do, and need not be exact.)
+    pub fn check_room(&self, user: Snowflake, session_id: &SessionId) -> Result<(), RegistryError> {
+        self.store.check_room(user, session_id)
     }
 
     /// The newest certificate of the server, on disk or about to be.

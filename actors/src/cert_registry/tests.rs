@@ -16,7 +16,7 @@ use rand_core::OsRng;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::store::{Change, Entry, LastRun, MOST_SESSIONS, Run, Step, Store, canonical};
+use super::store::{Change, Entry, LastRun, Run, Step, Store, canonical};
 use super::timelines::Timeline;
 use super::*;
 use crate::clock::{Clock as _, ManualClock};
@@ -122,35 +122,6 @@ async fn of_many_sessions_with_one_id_one_begins() {
         }
     }
     assert_eq!(begun, 1);
-    running.stop();
-}
-
-#[actix::test]
-async fn a_user_has_so_many_sessions_at_most() {
-    let (_directory, _, running) = begin();
-    let issuer = Issuer::new();
-    let open = |user: u64, session: u64| {
-        let id = SessionId::parse(&session.to_string()).unwrap();
-        running.registry.send(OpenSession {
-            session: SessionRef::from_numbers(user, session),
-            cert: issuer.issue(&id, START),
-            rider: WriteSet::new(),
-        })
-    };
-    let most = u64::try_from(MOST_SESSIONS).unwrap();
-    for session in 0..most {
-        open(1, session).await.unwrap().unwrap();
-    }
-    let refused = Err(RegistryError::TooManySessions(MOST_SESSIONS));
-    assert_eq!(open(1, most).await.unwrap().map(drop), refused);
-    open(2, most).await.unwrap().unwrap();
-    // Those that have ended do not count.
-    let ending = running.registry.send(EndSession {
-        session: SessionRef::from_numbers(1, 7),
-        rider: SessionRider::none(),
-    });
-    ending.await.unwrap().unwrap();
-    open(1, most).await.unwrap().unwrap();
     running.stop();
 }
 
