@@ -10,6 +10,7 @@
 //! it took that care. Lookups see only what is on disk, so nobody is told of a certificate that a
 //! power cut could still take back.
 
+mod answer;
 mod certs_read;
 mod error;
 mod export;
@@ -28,9 +29,10 @@ mod verify;
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorFutureExt as _, Context, Handler, ResponseActFuture, WrapFuture as _};
+use actix::{Actor, Context, Handler};
 use antiphon_protocol::{SerialNumber, Timestamp};
 
+use answer::Answer;
 use certs_read::CertsRead;
 pub use error::RegistryError;
 pub use export::{ExportEnd, Exported, export};
@@ -76,8 +78,6 @@ pub struct CertRegistry {
     /// What readers have read of the log.
     certs_read: Arc<CertsRead>,
 }
-
-type Answer<T> = ResponseActFuture<CertRegistry, Result<T, RegistryError>>;
 
 impl CertRegistry {
     /// Reads the end of the log in `storage`.
@@ -141,6 +141,17 @@ impl CertRegistry {
     /// Appends an event, with whatever else is part of the operation, and answers when it is on
     /// disk. It is logged no earlier than at `no_earlier`.
     fn append(&mut self, new: NewEvent, no_earlier: Timestamp, rider: WriteSet) -> Answer<Logged> {
+        self.append_and_tell(new, no_earlier, rider, |at| Logged { at })
+    }
+
+    /// The same; what is answered depends on when it was logged.
+    fn append_and_tell<T>(
+        &mut self,
+        new: NewEvent,
+        no_earlier: Timestamp,
+        rider: WriteSet,
+        tell: impl FnOnce(Timestamp) -> T,
+    ) -> Answer<T> {
         // The first certificate is in force from its first second on, also if the clock has moved
         // since it was signed.
         let at = match self.head.sequence {
@@ -150,7 +161,7 @@ impl CertRegistry {
         let session = new.event.session();
         let (mut writes, head) = match self.store.append(&self.head, at, new) {
             Ok(appended) => appended,
-            Err(error) => return self.refuse(error),
+            Err(error) => return Answer::refused(error),
         };
         writes.append(rider);
         self.head = head.clone();
@@ -158,13 +169,9 @@ impl CertRegistry {
             Some(SessionRef { user, .. }) => self.timelines.note(user, head.sequence),
             None => self.server.note(head.sequence),
         }
-        let committed = self.store.commit(writes).into_actor(self);
-        Box::pin(committed.map(|committed, registry, _| {
-            committed?;
-            let logged = Logged { at: head.at };
-            registry.durable.advance(head);
-            Ok(logged)
-        }))
+        let told = tell(head.at);
+        let entry = Some((self.durable.clone(), head));
+        Answer::once_durable(self.store.clone(), writes, entry, told)
     }
 
     /// Refuses a serial number that the node has used before, among those that are indexed.
@@ -173,10 +180,6 @@ impl CertRegistry {
             self.store.check_serial_number(serial)?;
         }
         Ok(())
-    }
-
-    fn refuse<T: 'static>(&self, error: RegistryError) -> Answer<T> {
-        Box::pin(std::future::ready(Err(error)).into_actor(self))
     }
 }
 
@@ -194,7 +197,7 @@ impl Handler<AppendServerCert> for CertRegistry {
                 let not_before = cert.validity().not_before;
                 self.append(NewEvent::server_cert(&cert), not_before, WriteSet::new())
             }
-            Err(error) => self.refuse(error),
+            Err(error) => Answer::refused(error),
         }
     }
 }
@@ -217,7 +220,7 @@ impl Handler<OpenSession> for CertRegistry {
                 let new = NewEvent::session_cert(session, &cert, last);
                 self.append(new, not_before, rider)
             }
-            Err(error) => self.refuse(error),
+            Err(error) => Answer::refused(error),
         }
     }
 }
@@ -236,7 +239,7 @@ impl Handler<RenewSession> for CertRegistry {
                 let new = NewEvent::session_cert(session, &cert, last);
                 self.append(new, not_before, WriteSet::new())
             }
-            Err(error) => self.refuse(error),
+            Err(error) => Answer::refused(error),
         }
     }
 }
@@ -251,7 +254,7 @@ impl Handler<EndSession> for CertRegistry {
             Ok((last, rider)) => {
                 self.append(NewEvent::session_ended(session, last), self.head.at, rider)
             }
-            Err(error) => self.refuse(error),
+            Err(error) => Answer::refused(error),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Certificates that sessions show: those of other nodes' users are logged as of when they were
 //! verified, those of this node's own are compared with what it issued.
 
-use actix::{ActorFutureExt as _, Context, Handler, WrapFuture as _};
+use actix::{Context, Handler};
 use antiphon_protocol::ActorCert;
 
 use super::store::LastRun;
@@ -37,7 +37,7 @@ impl Handler<SignInWithCert> for CertRegistry {
         let live = self.store.live_session(new_session.user, cert.session_id());
         let session = match live {
             Ok(live) => live.unwrap_or(new_session),
-            Err(error) => return self.refuse(error),
+            Err(error) => return Answer::refused(error),
         };
         let begins = session == new_session && standing == Standing::Foreign;
         let begun = begins
@@ -46,7 +46,7 @@ impl Handler<SignInWithCert> for CertRegistry {
         match begun.and_then(|begun| Ok((begun, (rider.0)(session)?))) {
             Ok((Some(last), rider)) => self.log_foreign(session, &cert, last, rider),
             Ok((None, rider)) => self.take(session, &cert, standing, rider),
-            Err(error) => self.refuse(error),
+            Err(error) => Answer::refused(error),
         }
     }
 }
@@ -64,18 +64,18 @@ impl CertRegistry {
         let newest = live.and_then(|last| Ok((self.store.newest_session_cert(&last)?, last)));
         let (newest, last) = match newest {
             Ok(newest) => newest,
-            Err(RegistryError::NoSuchSession) => return self.refuse(RegistryError::NotCurrent),
-            Err(error) => return self.refuse(error),
+            Err(RegistryError::NoSuchSession) => return Answer::refused(RegistryError::NotCurrent),
+            Err(error) => return Answer::refused(error),
         };
         let is_known = newest.is_same_as(cert);
         let (from, until) = (cert.validity().not_before, newest.validity().not_before);
         match standing {
             Standing::Own if !is_known || !newest.validity().covers(self.now()) => {
-                self.refuse(RegistryError::NotCurrent)
+                Answer::refused(RegistryError::NotCurrent)
             }
             Standing::Own => self.commit_alone(rider),
             Standing::Foreign if is_known => self.commit_alone(rider),
-            Standing::Foreign if from < until => self.refuse(RegistryError::OlderCert),
+            Standing::Foreign if from < until => Answer::refused(RegistryError::OlderCert),
             Standing::Foreign => self.log_foreign(session, cert, last, rider),
         }
     }
@@ -88,13 +88,11 @@ impl CertRegistry {
         rider: WriteSet,
     ) -> Answer<()> {
         let new = NewEvent::foreign_cert(session, cert, last);
-        let logged = self.append(new, self.head.at, rider);
-        Box::pin(logged.map(|logged, _, _| logged.map(drop)))
+        self.append_and_tell(new, self.head.at, rider, |_| ())
     }
 
     /// Makes `writes` durable, and with them the entry that they are about.
     fn commit_alone(&self, writes: WriteSet) -> Answer<()> {
-        let committed = self.store.commit(writes).into_actor(self);
-        Box::pin(committed.map(|committed, _, _| Ok(committed?)))
+        Answer::once_durable(self.store.clone(), writes, None, ())
     }
 }

@@ -18,8 +18,6 @@ mod packed;
 mod records;
 mod runs;
 
-use std::future::Future;
-
 use antiphon_protocol::{ActorCert, SerialNumber, SessionId, Snowflake, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -111,12 +109,13 @@ impl Store {
         Ok((writes, head))
     }
 
-    /// Makes `writes` durable.
+    /// Takes `writes` in, and has it told when they are durable.
     pub(super) fn commit(
         &self,
         writes: WriteSet,
-    ) -> impl Future<Output = Result<(), StorageError>> + use<> {
-        self.storage.commit(writes)
+        tell: impl FnOnce(Result<(), StorageError>) + Send + 'static,
+    ) {
+        self.storage.commit_and_tell(writes, tell);
     }
 
     /// Refuses a serial number that the node has used before.

@@ -249,7 +249,8 @@ async fn each_entry_carries_the_hash_of_the_one_before() {
 #[actix::test]
 async fn certificates_of_another_server_or_session_are_found_in_a_sound_chain() {
     let directory = TempDir::new().unwrap();
-    let store = Store::new(Storage::open(directory.path(), 8).unwrap());
+    let storage = Storage::open(directory.path(), 8).unwrap();
+    let store = Store::new(storage.clone());
     let ours = Issuer::new();
     let session_id = SessionId::parse("phone").unwrap();
     let own = ours.issue(&session_id, START);
@@ -272,10 +273,10 @@ async fn certificates_of_another_server_or_session_are_found_in_a_sound_chain() 
         };
         let at = Timestamp::from_secs(START);
         let (writes, appended) = store.append(&head, at, event).unwrap();
-        store.commit(writes).await.unwrap();
+        storage.commit(writes).await.unwrap();
         head = appended;
     }
-    drop(store);
+    drop((store, storage));
     let storage = Storage::open(directory.path(), 8).unwrap();
     let domain = Domain::parse("a.example").unwrap();
     let report = crate::verify::verify(&storage, &domain, KeyAt::Elsewhere);

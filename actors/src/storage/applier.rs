@@ -12,10 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sled::IVec;
-use tokio::sync::oneshot;
 
 use super::StorageError;
-use super::committer::note_failure;
+use super::committer::{Done, note_failure};
 use super::pending::{Changes, Pending};
 use super::shield::{Trouble, shielded};
 use super::snapshot::Past;
@@ -47,7 +46,7 @@ fn weight(value: Option<&IVec>) -> usize {
 pub(super) const COMMITS: &[u8] = b"commits";
 
 /// Commits that are on disk in the journal.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Batch {
     pub(super) changes: Changes,
     /// About how many bytes these have.
@@ -57,7 +56,7 @@ pub(super) struct Batch {
     /// How many commits the database has with it; none if there is nothing to commit.
     pub(super) commits: Option<u64>,
     /// Who waits until it is settled, with all that was before.
-    pub(super) waiters: Vec<oneshot::Sender<Result<(), StorageError>>>,
+    pub(super) waiters: Vec<Done>,
 }
 
 impl Batch {
@@ -234,9 +233,8 @@ impl Applier {
                 batch.join(next);
             }
             let outcome = self.settle(&batch);
-            for waiter in batch.waiters {
-                // Whoever has stopped waiting does not need to know.
-                let _ = waiter.send(outcome.clone());
+            for done in batch.waiters {
+                done(outcome.clone());
             }
         }
         self.database

@@ -9,8 +9,6 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
-
 use super::applier::{Applier, Batch, Database, ENOUGH};
 use super::journal::Journal;
 use super::mark::{Mark, MarkFile};
@@ -19,7 +17,8 @@ use super::shield::{Trouble, let_go};
 use super::snapshot::Past;
 use super::{StorageError, WriteSet};
 
-type Done = oneshot::Sender<Result<(), StorageError>>;
+/// Whom to tell what became of a commit: not at all if the threads end before.
+pub(super) type Done = Box<dyn FnOnce(Result<(), StorageError>) + Send>;
 
 /// A commit on its way.
 struct Order {
@@ -83,9 +82,6 @@ impl Writer {
     }
 }
 
-/// What comes of a commit, later.
-type Outcome = oneshot::Receiver<Result<(), StorageError>>;
-
 impl Committer {
     /// Starts the threads.
     pub(super) fn start(disk: Disk) -> io::Result<Self> {
@@ -145,28 +141,33 @@ impl Committer {
         }
     }
 
-    /// Takes in a commit: reads see it at once. What is returned completes when it is on disk.
-    pub(super) fn commit(&self, writes: WriteSet) -> Result<Outcome, StorageError> {
-        self.order(writes, Goal::Durable)
+    /// Takes in a commit: reads see it at once. `done` is told when it is on disk.
+    pub(super) fn commit(&self, writes: WriteSet, done: Done) {
+        self.order(writes, Goal::Durable, done);
     }
 
-    /// What is returned completes when everything that was committed is in the database.
-    pub(super) fn settle(&self) -> Result<Outcome, StorageError> {
-        self.order(WriteSet::new(), Goal::Settled)
+    /// `done` is told when everything that was committed is in the database.
+    pub(super) fn settle(&self, done: Done) {
+        self.order(WriteSet::new(), Goal::Settled, done);
     }
 
-    fn order(&self, writes: WriteSet, waits_for: Goal) -> Result<Outcome, StorageError> {
-        if self.has_failed() {
-            return Err(StorageError::WritesRefused);
-        }
+    fn order(&self, writes: WriteSet, waits_for: Goal, done: Done) {
         let changes: Changes = writes
             .0
             .into_iter()
             .map(|(key, value)| (key, value.map(sled::IVec::from)))
             .collect();
-        let (done, outcome) = oneshot::channel();
+        if let Err(done) = self.enqueue(changes, waits_for, done) {
+            done(Err(StorageError::WritesRefused));
+        }
+    }
+
+    /// Gives back whom to tell if nothing is taken any more.
+    fn enqueue(&self, changes: Changes, waits_for: Goal, done: Done) -> Result<(), Done> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let queue = queue.as_mut().ok_or(StorageError::WritesRefused)?;
+        let Some(queue) = queue.as_mut().filter(|_| !self.has_failed()) else {
+            return Err(done);
+        };
         queue.newest += 1;
         let number = queue.newest;
         self.pending.add(number, &changes);
@@ -177,8 +178,7 @@ impl Committer {
             done,
         };
         let sent = queue.orders.send(order);
-        sent.map_err(|_| StorageError::WritesRefused)?;
-        Ok(outcome)
+        sent.map_err(|mpsc::SendError(order)| order.done)
     }
 }
 
@@ -228,9 +228,8 @@ fn run(
                 Err(StorageError::WritesRefused)
             }
         };
-        for waiter in durable {
-            // Whoever has stopped waiting does not need to know.
-            let _ = waiter.send(outcome.clone());
+        for done in durable {
+            done(outcome.clone());
         }
     }
 }

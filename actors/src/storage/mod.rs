@@ -50,6 +50,7 @@ pub(crate) use slots::{Slot, Slots};
 use snapshot::Past;
 pub use snapshot::{RawRecord, Snapshot};
 pub use space::Space;
+use tokio::sync::oneshot;
 pub use write_set::WriteSet;
 
 /// How many records are removed in one commit.
@@ -99,14 +100,31 @@ impl Storage {
         &self,
         writes: WriteSet,
     ) -> impl Future<Output = Result<(), StorageError>> + use<> {
-        let durable = self.committer.commit(writes);
-        async move { durable?.await.map_err(|_| StorageError::WritesRefused)? }
+        let (tell, durable) = oneshot::channel();
+        self.commit_and_tell(writes, |committed| {
+            // Whoever has stopped waiting does not need to know.
+            let _ = tell.send(committed);
+        });
+        async move { durable.await.map_err(|_| StorageError::WritesRefused)? }
+    }
+
+    /// The same for who has nothing to wait with: `tell` is called when they are on disk, on the thread that
+    /// put them there, which others wait for.
+    pub fn commit_and_tell(
+        &self,
+        writes: WriteSet,
+        tell: impl FnOnce(Result<(), StorageError>) + Send + 'static,
+    ) {
+        self.committer.commit(writes, Box::new(tell));
     }
 
     /// Completes when everything that was committed before is in the database, and on disk there.
     fn settle(&self) -> impl Future<Output = Result<(), StorageError>> + use<> {
-        let settled = self.committer.settle();
-        async move { settled?.await.map_err(|_| StorageError::WritesRefused)? }
+        let (tell, settled) = oneshot::channel();
+        self.committer.settle(Box::new(|outcome| {
+            let _ = tell.send(outcome);
+        }));
+        async move { settled.await.map_err(|_| StorageError::WritesRefused)? }
     }
 
     /// Whether writes are taken: none are after one has failed.
