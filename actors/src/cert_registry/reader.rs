@@ -1,5 +1,5 @@
 //! Lookups where they are asked: a reader on each HTTP worker, so that an answer costs no other
-//! thread's time. It owns nothing; the registry tells it how far it may see, and which of the
+//! thread's time. It owns nothing; who makes an entry durable tells it how far it may see, the registry which of the
 //! timelines that readers share are out of date.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,7 +20,7 @@ use crate::clock::SharedClock;
 /// How far ahead of the node's clock, in seconds, a lookup may ask and still mean "now".
 const CLOCK_TOLERANCE: u64 = 60;
 
-/// The newest entry on disk: what lookups see. Written by the registry alone.
+/// The newest entry on disk: what lookups see. Written by whoever has put it there ([`super::answer`]) alone.
 #[derive(Debug, Clone)]
 pub(super) struct Durable(Arc<RwLock<Head>>);
 
