@@ -29,8 +29,7 @@ impl Durable {
         Self(Arc::new(RwLock::new(head)))
     }
 
-    /// Lets lookups see up to `head`. Commits complete in order, but their answers may be polled
-    /// in another, so an older one changes nothing.
+    /// Lets lookups see up to `head`; an older one changes nothing.
     pub(super) fn advance(&self, head: Head) {
         let mut newest = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if head.sequence > newest.sequence {

@@ -162,13 +162,15 @@ impl Store {
         user: Snowflake,
         session_id: &SessionId,
     ) -> Result<(), RegistryError> {
+        if self.live_session(user, session_id)?.is_some() {
+            return Ok(());
+        }
         let by_user = key(&[user.as_u64()]);
         let mut live = self.storage.scan_bytes(Space::LiveSessions, &by_user);
-        let is_full = live.nth(MOST_SESSIONS - 1).transpose()?.is_some();
-        if is_full && self.live_session(user, session_id)?.is_none() {
-            return Err(RegistryError::TooManySessions(MOST_SESSIONS));
+        match live.nth(MOST_SESSIONS - 1).transpose()? {
+            Some(_) => Err(RegistryError::TooManySessions(MOST_SESSIONS)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Refuses a session that has ended or never was.

@@ -21,7 +21,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::journal::SECTOR;
-use format::{CAP, Header, LONGEST_MESSAGE_HEADER, SEGMENT_HEADER, commit, message};
+use format::{
+    CAP, Header, LONGEST_MESSAGE, LONGEST_MESSAGE_HEADER, Message, SEGMENT_HEADER, commit, message,
+};
 
 /// An unreadable place with readable messages behind it: its position in the log, and in the file.
 struct Hole {
@@ -231,6 +233,13 @@ struct Walked {
     newest: Option<(u64, usize)>,
 }
 
+/// The message at `at`, where there may be anything: what looks like a very long one is none. Clients can have much of
+/// that written, and a checksum over each would take as long as the segment has bytes, for each of them.
+fn search(bytes: &[u8], at: usize) -> Option<Message<'_>> {
+    let end = bytes.len().min(at + LONGEST_MESSAGE);
+    message(bytes.get(..end)?, at)
+}
+
 /// Reads a segment, of which only `commits` so far count.
 fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
     let mut newest = None;
@@ -249,7 +258,7 @@ fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
         }
     }
     let gap = (at..bytes.len()).find_map(|behind| {
-        let segment = message(bytes, behind)?.segment;
+        let segment = search(bytes, behind)?.segment;
         let is_its_own = number.is_none() || number == Some(segment);
         is_its_own.then_some(Gap {
             segment,
@@ -261,7 +270,7 @@ fn walk(bytes: &[u8], number: Option<u64>, commits: u64) -> Walked {
     // the disk. (A client can put what looks like that into a record, and so excuse damage of that
     // record. It may stand within an old message as well, so where it stands does not tell.)
     let gap = gap.filter(|gap| {
-        let mut inside = (gap.from..gap.to).filter_map(|at| message(bytes, at));
+        let mut inside = (gap.from..gap.to).filter_map(|at| search(bytes, at));
         !number.is_some_and(|number| inside.any(|message| message.segment > number))
     });
     Walked {

@@ -3,8 +3,8 @@
 use bincode::config::{Config, Configuration, Fixint, Limit, LittleEndian, Varint};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// More than any record takes, in bytes. A page of sled's has 17 at most, and what has more than 131,052 bytes
-/// gets a file of its own, which nobody fsyncs. What it writes for each change has a limit, too (`applier.rs`).
+/// More than any record takes, in bytes. A page of sled's has 17 at most, and what has more than a quarter of
+/// a segment (131,052 bytes in the shortest) gets a file of its own, which nobody fsyncs. What it writes for each change has a limit, too (`applier.rs`).
 const LONGEST: usize = 7 * 1024;
 
 /// What is read: versions before that limit wrote more. Without any, a damaged length would ask for memory

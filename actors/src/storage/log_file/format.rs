@@ -4,6 +4,9 @@
 use crate::storage::applier::COMMITS;
 
 pub(super) const SEGMENT_HEADER: usize = 20;
+/// More than any message takes that this program has sled write, in bytes: a page of at most 17 of the longest records
+/// there have been.
+pub(super) const LONGEST_MESSAGE: usize = 132 * 1024;
 /// Where less than this is left of a segment, no message begins.
 pub(super) const LONGEST_MESSAGE_HEADER: usize = 32;
 /// sled's number of a message that fills up its segment, of a change of a page, and the largest.

@@ -53,3 +53,22 @@ fn so_is_what_has_written_over_a_long_message() {
     bytes[SECTOR..SECTOR + 88].copy_from_slice(&message_of(9, &[9; 80]));
     assert!(walk(&bytes, Some(5), 1).gap.is_none());
 }
+
+/// Clients can have such written, and have each of its bytes looked at.
+#[test]
+fn what_is_longer_than_any_message_is_none() {
+    for (length, is_damage) in [(LONGEST_MESSAGE - 1000, true), (LONGEST_MESSAGE, false)] {
+        let mut bytes = segment(5, 100);
+        bytes[SECTOR..].fill(0);
+        let body = vec![5; length];
+        let [low, middle, high, ..] = length.to_le_bytes();
+        let fields = [9, 250, low, middle, high, 5, 1];
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&body);
+        hasher.update(&fields);
+        bytes.extend((!hasher.finalize()).to_le_bytes());
+        bytes.extend(fields);
+        bytes.extend(body);
+        assert_eq!(walk(&bytes, Some(5), 1).gap.is_some(), is_damage);
+    }
+}
