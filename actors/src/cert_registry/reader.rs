@@ -29,12 +29,9 @@ impl Durable {
         Self(Arc::new(RwLock::new(head)))
     }
 
-    /// Lets lookups see up to `head`; an older one changes nothing.
+    /// Lets lookups see up to `head`, which comes after what they see: commits complete in order.
     pub(super) fn advance(&self, head: Head) {
-        let mut newest = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if head.sequence > newest.sequence {
-            *newest = head;
-        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = head;
     }
 
     /// The number and the logging time of the newest entry.
