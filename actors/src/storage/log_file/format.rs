@@ -4,8 +4,8 @@
 use crate::storage::applier::COMMITS;
 
 pub(super) const SEGMENT_HEADER: usize = 20;
-/// More than any message takes that this program has sled write, in bytes: a page of at most 17 of the longest records
-/// there have been.
+/// More than any message takes that this program has sled write, in bytes: a page of at most 17 of the longest
+/// records there have been, or what fills up a segment in which such a one had no room.
 pub(super) const LONGEST_MESSAGE: usize = 132 * 1024;
 /// Where less than this is left of a segment, no message begins.
 pub(super) const LONGEST_MESSAGE_HEADER: usize = 32;
