@@ -35,7 +35,7 @@ impl Storage {
         let (directory, cache_mib) = (self.directory.clone(), self.cache_mib);
         let (old, new) = (directory.join("db"), directory.join("db.new"));
         let at = |error| OpenError::Io {
-            path: directory.clone(),
+            path: directory.to_path_buf(),
             error,
         };
         // Closed and opened once more, it has all that was in the journal.

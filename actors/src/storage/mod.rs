@@ -31,10 +31,10 @@ mod watchdog;
 mod write_set;
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use committer::Committer;
+use committer::{Committer, Done};
 pub use compact::Compacted;
 pub use data_dir::{DataDir, DataDirError, Exposed, FORMAT, Unfinished};
 pub use files::fill_durably;
@@ -68,7 +68,8 @@ pub struct Storage {
     pending: Arc<Pending>,
     /// For the snapshot in progress, if there is one.
     past: Arc<Mutex<Option<Past>>>,
-    directory: PathBuf,
+    // Shared, since each append clones this.
+    directory: Arc<Path>,
     cache_mib: u64,
     // Dropped last: the committer closes the database, once nobody else has a handle of it.
     committer: Arc<Committer>,
@@ -100,17 +101,14 @@ impl Storage {
         &self,
         writes: WriteSet,
     ) -> impl Future<Output = Result<(), StorageError>> + use<> {
-        let (tell, durable) = oneshot::channel();
-        self.commit_and_tell(writes, |committed| {
-            // Whoever has stopped waiting does not need to know.
-            let _ = tell.send(committed);
-        });
-        async move { durable.await.map_err(|_| StorageError::WritesRefused)? }
+        let (done, durable) = promised();
+        self.committer.commit(writes, done);
+        durable
     }
 
     /// The same for who has nothing to wait with: `tell` is called when they are on disk, on the thread that
     /// put them there, which others wait for.
-    pub fn commit_and_tell(
+    pub(crate) fn commit_and_tell(
         &self,
         writes: WriteSet,
         tell: impl FnOnce(Result<(), StorageError>) + Send + 'static,
@@ -120,11 +118,9 @@ impl Storage {
 
     /// Completes when everything that was committed before is in the database, and on disk there.
     fn settle(&self) -> impl Future<Output = Result<(), StorageError>> + use<> {
-        let (tell, settled) = oneshot::channel();
-        self.committer.settle(Box::new(|outcome| {
-            let _ = tell.send(outcome);
-        }));
-        async move { settled.await.map_err(|_| StorageError::WritesRefused)? }
+        let (done, settled) = promised();
+        self.committer.settle(done);
+        settled
     }
 
     /// Whether writes are taken: none are after one has failed.
@@ -266,6 +262,17 @@ impl Storage {
         }
         shielded(|| self.tree.get(key)).map_err(|trouble| self.committer.unreadable(&trouble))
     }
+}
+
+/// Whom the committer tells, and who waits for that.
+fn promised() -> (Done, impl Future<Output = Result<(), StorageError>>) {
+    let (tell, told) = oneshot::channel();
+    let done = Box::new(|outcome| {
+        // Whoever has stopped waiting does not need to know.
+        let _ = tell.send(outcome);
+    });
+    let told = async move { told.await.map_err(|_| StorageError::WritesRefused)? };
+    (done, told)
 }
 
 fn decode<R: Record>(space: Space, bytes: &[u8]) -> Result<R, StorageError> {

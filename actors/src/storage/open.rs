@@ -112,7 +112,7 @@ impl Storage {
         }
         let_go(prepare(&directory, cache_mib, NoMark::Refuse)?.database);
         let at = |error| OpenError::Io {
-            path: directory.clone(),
+            path: directory.to_path_buf(),
             error,
         };
         wait_until_closed(&directory.join("db").join("db")).map_err(at)?;
@@ -160,7 +160,7 @@ fn open(directory: &Path, cache_mib: u64, no_mark: NoMark) -> Result<Storage, Op
         tree,
         pending,
         past,
-        directory: directory.to_owned(),
+        directory: directory.into(),
         cache_mib,
         committer: Arc::new(Committer::start(disk).map_err(at)?),
     })
