@@ -44,9 +44,10 @@ pub async fn open(
     if !data_dir.is_older() {
         return Ok(Storage::open(data_dir.path(), config.cache_mib)?);
     }
-    // What older formats have, this program reads: format 1 has no mark, the entries of the log in
-    // formats 1 and 2 are not packed, and none of them has a journal. Only what is derived from the log is written anew.
-    if data_dir.unfinished()?.is_none() {
+    // What older formats have, this program reads: format 1 has no mark, the entries of the log in formats 1
+    // and 2 are not packed, and those before 5 have no journal. Only what is derived from the log is written
+    // anew.
+    if !data_dir.has_journal() && data_dir.unfinished()?.is_none() {
         // What is there all the same was left by a change that was given up before it began. It has
         // nothing that the database has not, and the older version may have gone on since.
         data_dir.remove_journal()?;

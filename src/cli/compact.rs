@@ -10,8 +10,6 @@ use crate::config::Config;
 
 pub(super) fn run(config: &Config) -> Result<ExitCode, CliError> {
     let offline = actix::System::new().block_on(Offline::open(config))?;
-    // The copy's segments are longer than older versions know.
-    offline.data_dir.stamp(&config.domain)?;
     let compacted = offline.storage.compact()?;
     drop(offline.data_dir);
     let Compacted {

@@ -2,26 +2,32 @@
 //!
 //! `format-N.tar.gz` was written by the last version that wrote format N: the user alice (an
 //! administrator), and two server keys; in format 2 also a session of hers, renewed once; in
-//! formats 3 to 5 a session renewed twice or twenty times, and one that has ended. Format 5 was killed.
+//! formats 3 to 6 a session renewed twice or twenty times, and one that has ended. Formats 5 and 6 were
+//! killed.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use antiphon_actors::storage::{Space, Storage, WriteSet};
+use antiphon_actors::storage::{FORMAT, Space, Storage, WriteSet};
 use serde_json::Value;
 
 use super::program::Place;
 use crate::support::ClientKey;
 
-const BACKUP: &str = "data/before-format-6.backup";
+/// Where the backup before the change is.
+fn backup() -> String {
+    format!("data/before-format-{FORMAT}.backup")
+}
 
 /// What is in each: the archive, its format, and how many entries its log has.
-const OLDER: [(&str, u32, u32); 4] = [
+const OLDER: [(&str, u32, u32); 6] = [
     ("format-1.tar.gz", 1, 2),
     ("format-2.tar.gz", 2, 4),
     ("format-3.tar.gz", 3, 7),
     ("format-4.tar.gz", 4, 25),
+    ("format-5.tar.gz", 5, 7),
+    ("format-6.tar.gz", 6, 25),
 ];
 
 fn old_place() -> Place {
@@ -65,22 +71,21 @@ async fn an_older_format_is_backed_up_and_brought_up_to_date() {
 async fn bring_up_to_date(place: &Place, format: u32, entries: u32) {
     check(place).await;
     let stamp = std::fs::read_to_string(place.path("data/node")).unwrap();
-    assert!(
-        stamp.starts_with("format = 6\ndomain = \"a.example\"\n"),
-        "{stamp}"
-    );
-    let mode = std::fs::metadata(place.path(BACKUP))
+    let begins = format!("format = {FORMAT}\ndomain = \"a.example\"\n");
+    assert!(stamp.starts_with(&begins), "{stamp}");
+    let backup = backup();
+    let mode = std::fs::metadata(place.path(&backup))
         .unwrap()
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
-    let verified = place.ok(&["backup", "--verify", BACKUP]);
+    let verified = place.ok(&["backup", "--verify", &backup]);
     let count = format!("log entries                  {entries}\n");
     assert!(verified.contains(&count), "{verified}");
 
     // The version that wrote the directory can restore it.
     let manifest = format!("\"data_format\":{format},");
-    let backup = std::fs::read(place.path(BACKUP)).unwrap();
+    let backup = std::fs::read(place.path(&backup)).unwrap();
     let is_for_it = |window: &[u8]| window == manifest.as_bytes();
     assert!(backup.windows(manifest.len()).any(is_for_it));
 
@@ -110,7 +115,7 @@ async fn bring_up_to_date(place: &Place, format: u32, entries: u32) {
 async fn forget_half(place: &Place) {
     let storage = Storage::open(&place.data(), 8).unwrap();
     let mut writes = WriteSet::new();
-    for space in [Space::SessionCertIndex, Space::Sessions] {
+    for space in [Space::SessionCertIndex, Space::LiveSessions] {
         for found in storage.scan_bytes(space, &[]).step_by(2) {
             writes.remove(space, &found.unwrap().0);
         }
@@ -130,14 +135,11 @@ fn segment_size(place: &Place) -> usize {
     size.unwrap().parse().unwrap()
 }
 
-/// Format 5 has shorter segments, and is derived as today's: nothing is written anew but by a compaction.
+/// Formats up to 5 have shorter segments.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn format_5_is_used_as_it_is_until_it_is_compacted() {
+async fn segments_stay_as_short_as_they_were_until_a_compaction() {
     let place = place_of("format-5.tar.gz");
     check(&place).await;
-    let stamp = std::fs::read_to_string(place.path("data/node")).unwrap();
-    assert!(stamp.starts_with("format = 6\n"), "{stamp}");
-    assert!(!place.path(BACKUP).exists());
     assert_eq!(segment_size(&place), 512 * 1024);
 
     // More than a copy takes.
@@ -206,15 +208,16 @@ async fn an_older_format_that_cannot_be_read_is_left_as_it_is() {
 async fn verify_brings_an_older_format_up_to_date_too() {
     let place = old_place();
     place.ok(&["verify"]);
-    assert!(place.path(BACKUP).exists());
+    assert!(place.path(&backup()).exists());
     check(&place).await;
 }
 
 #[test]
 fn a_newer_format_is_refused_with_the_version_it_needs() {
     let place = old_place();
-    let newer = "format = 7\ndomain = \"a.example\"\nwritten_by = \"9.8.7\"\n";
-    std::fs::write(place.path("data/node"), newer).unwrap();
+    let newer = FORMAT + 1;
+    let newer = format!("format = {newer}\ndomain = \"a.example\"\nwritten_by = \"9.8.7\"\n");
+    std::fs::write(place.path("data/node"), &newer).unwrap();
     for command in ["serve", "verify", "repair-indexes", "compact"] {
         let line = place.fails(&[command], 1);
         assert!(line.contains("install antiphon 9.8.7 or newer"), "{line}");

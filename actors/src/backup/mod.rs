@@ -63,7 +63,7 @@ fn is_kept(space: Space) -> bool {
         // Derived: rebuilt.
         Space::ServerCertIndex
         | Space::SessionCertIndex
-        | Space::Sessions
+        | Space::FormerSessions
         | Space::LiveSessions
         | Space::SerialNumbers
         | Space::UsersByFid

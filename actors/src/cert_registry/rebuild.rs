@@ -11,7 +11,8 @@ const AT_ONCE: usize = 1024;
 const INDEXES: [Space; 5] = [
     Space::ServerCertIndex,
     Space::SessionCertIndex,
-    Space::Sessions,
+    // Only to be emptied.
+    Space::FormerSessions,
     Space::LiveSessions,
     Space::SerialNumbers,
 ];

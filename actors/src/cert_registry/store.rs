@@ -5,8 +5,8 @@
 //!
 //! - by logging time, for the server and for each session: one backwards range read from
 //!   (subject, *t*) finds what was the newest at *t*, however long the history. A session has a
-//!   record for each run of its steps (`runs.rs`), the server one for each of its few certificates;
-//! - the sessions of a user, in the order in which they were first seen;
+//!   record for each run of its steps (`runs.rs`), the server one for each of its few certificates. A
+//!   user's sessions stand there in the order in which they were first seen;
 //! - live session IDs;
 //! - serial numbers, of entries from before data format 3 (later ones need no index).
 
@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 pub(super) use self::index::{ByTime, index_by_serial_number, index_by_time};
 use self::packed::pack;
 pub(super) use self::packed::{DICTIONARY, canonical, compress, decompress};
-pub(super) use self::records::{Change, End, Entry, Number, SessionRecord, live_key};
+pub(super) use self::records::{Change, Entry, Number, live_key};
 pub(super) use self::runs::{LastRun, Run, Step};
 use super::new_event::NewEvent;
 use super::{RegistryError, SessionRef};
@@ -147,12 +147,13 @@ impl Store {
         session: SessionRef,
         session_id: &SessionId,
     ) -> Result<LastRun, RegistryError> {
-        if self.storage.contains(Space::Sessions, &session.key())? {
+        let last = self.last_run(session)?;
+        if last.has_begun() {
             return Err(RegistryError::SessionTaken);
         }
         match self.live_session(session.user, session_id)? {
             Some(_) => Err(RegistryError::SessionIdTaken),
-            None => Ok(LastRun::NOT_BEGUN),
+            None => Ok(last),
         }
     }
 
@@ -188,7 +189,7 @@ impl Store {
         user: Snowflake,
         session_id: &SessionId,
     ) -> Result<Option<SessionRef>, RegistryError> {
-        let by_id = live_key(user.as_u64(), session_id.as_str());
+        let by_id = live_key(user, session_id);
         let session = self.storage.get::<Number>(Space::LiveSessions, &by_id)?;
         Ok(session.map(|Number(session)| SessionRef {
             user,
@@ -199,8 +200,6 @@ impl Store {
     /// The certificate that a session got last.
     pub(super) fn newest_session_cert(&self, last: &LastRun) -> Result<ActorCert, RegistryError> {
         let newest = last.newest().ok_or(RegistryError::NoSuchSession)?;
-        let sequence = newest.sequence;
-        ActorCert::from_der(&self.cert(sequence)?)
-            .map_err(|_| RegistryError::DamagedEntry(sequence))
+        self.actor_cert(newest.sequence)
     }
 }

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use antiphon_protocol::{ActorCert, Domain, SerialNumber, ServerCert, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::Event;
 use super::new_event::Facts;
-use super::store::{self, ByTime, Entry, SessionRecord, Step, Store};
+use super::store::{self, ByTime, Entry, Step, Store};
+use super::{Event, RegistryError, SessionRef};
 use crate::accounts::Verifier;
-use crate::storage::{Record as _, Space, Storage, key, numbers};
+use crate::storage::{Record as _, Space, Storage, numbers};
 use crate::verify::{Report, hex};
 use sessions::check_sessions;
 
@@ -29,7 +29,7 @@ pub(crate) fn verify(
         accounts,
         server_certs: Vec::new(),
         serial_numbers: HashSet::new(),
-        expected: [0; 2],
+        expected: [0; 3],
         steps: 0,
     };
     log.walk(report);
@@ -49,12 +49,16 @@ struct Log<'a> {
     /// The serial numbers of this node's certificates.
     serial_numbers: HashSet<SerialNumber>,
     /// How many records of each of [`COUNTED`] there should be.
-    expected: [u64; 2],
+    expected: [u64; 3],
     /// How many steps of sessions there should be.
     steps: u64,
 }
 
-const COUNTED: [Space; 2] = [Space::ServerCertIndex, Space::SerialNumbers];
+const COUNTED: [Space; 3] = [
+    Space::ServerCertIndex,
+    Space::SerialNumbers,
+    Space::FormerSessions,
+];
 
 impl Log<'_> {
     fn walk(&mut self, report: &mut Report) {
@@ -128,11 +132,9 @@ impl Log<'_> {
                     Ok(_) => report.finding(wrong(&"it is not the certificate of its user")),
                     Err(error) => report.finding(wrong(&error)),
                 }
-                let by_user = key(&[*user, *session]);
-                let session = self.storage.get::<SessionRecord>(Space::Sessions, &by_user);
-                match session {
-                    Ok(Some(session)) if session.session_id == cert.session_id().as_str() => {}
-                    Ok(_) => report.finding(wrong(&"it is not the certificate of its session")),
+                match self.is_of(SessionRef::from_numbers(*user, *session), &cert) {
+                    Ok(true) => {}
+                    Ok(false) => report.finding(wrong(&"it is not the certificate of its session")),
                     Err(error) => report.finding(wrong(&error)),
                 }
                 if matches!(entry.event, Event::SessionCert { .. }) {
@@ -147,6 +149,16 @@ impl Log<'_> {
             Event::SessionEnded { .. } => report.count("ends of sessions"),
         }
         self.check_index(sequence, entry, stored, report);
+    }
+
+    /// Whether a certificate has the ID of this session.
+    fn is_of(&self, session: SessionRef, cert: &ActorCert) -> Result<bool, RegistryError> {
+        let live = self.store.live_session(session.user, cert.session_id())?;
+        if live == Some(session) {
+            return Ok(true);
+        }
+        let (_, first) = self.store.first_cert(session)?;
+        Ok(first.session_id() == cert.session_id())
     }
 
     fn check_serial_number(
@@ -190,7 +202,7 @@ impl Log<'_> {
         let by_time = match by_time {
             Ok(ByTime::Server(record)) => Some(record),
             Ok(ByTime::Session { session, step }) => {
-                self.check_step(&session, step, report);
+                self.check_step(session, step, report);
                 None
             }
             Err(_) => None,
@@ -211,10 +223,10 @@ impl Log<'_> {
         }
     }
 
-    fn check_step(&mut self, session: &[u8], step: Step, report: &mut Report) {
+    fn check_step(&mut self, session: SessionRef, step: Step, report: &mut Report) {
         self.steps += 1;
         let sequence = step.sequence;
-        match self.store.newest_step(session, step.at, sequence) {
+        match self.store.newest_step(&session.key(), step.at, sequence) {
             Ok(found) if found == Some(step) => {}
             Ok(_) => report.finding(format!(
                 "entry {sequence}: SessionCertIndex does not say what the log says"

@@ -21,11 +21,12 @@ pub use privacy::Exposed;
 /// The format of the data directory that this program writes.
 ///
 /// 1: without `mark`. 2: with it. 3: with packed entries in the log. 4: with the steps of sessions in
-/// runs. 5: with a journal before the database. 6: a database may have segments of any length.
-pub const FORMAT: u32 = 6;
+/// runs. 5: with a journal before the database. 6: a database may have segments of any length. 7: sessions
+/// have no records besides those runs.
+pub const FORMAT: u32 = 7;
 
-/// From this format on, what is derived is as this program writes it.
-const DERIVED: u32 = 5;
+/// From this format on there is a journal.
+const JOURNAL: u32 = 5;
 
 /// How long the lock is waited for.
 const LOCK_LIMIT: Duration = Duration::from_millis(300);
@@ -206,9 +207,14 @@ impl DataDir {
         }
     }
 
-    /// Whether what is derived in it has an older format than this program's, and is to be written anew.
+    /// Whether it has an older format than this program's, so that what is derived is to be written anew.
     pub fn is_older(&self) -> bool {
-        self.format() < DERIVED
+        self.format() < FORMAT
+    }
+
+    /// Whether its format has a journal.
+    pub fn has_journal(&self) -> bool {
+        self.format() >= JOURNAL
     }
 
     /// The format that it had when it was taken into use; this program's for a new one.

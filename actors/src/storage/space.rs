@@ -12,8 +12,8 @@ pub enum Space {
     /// CertRegistry, derived: user, session, logging time and sequence number of a step → it and some
     /// more steps of the session: the validity of each certificate, and the end.
     SessionCertIndex = 3,
-    /// CertRegistry, derived: user, session → its ID, beginning and end.
-    Sessions = 4,
+    /// CertRegistry, until data format 6: user, session → its ID, beginning and end. Empty since then.
+    FormerSessions = 4,
     /// CertRegistry, derived: user, session ID → the live session that has it.
     LiveSessions = 5,
     /// CertRegistry, derived from entries of version 1: serial number → sequence number of the
@@ -57,7 +57,7 @@ impl Space {
         Self::LogEntries,
         Self::ServerCertIndex,
         Self::SessionCertIndex,
-        Self::Sessions,
+        Self::FormerSessions,
         Self::LiveSessions,
         Self::SerialNumbers,
         Self::Users,

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::packed::DICTIONARY;
-use super::{Change, End, Entry, Number, Run, SessionRecord, Step};
+use super::{Change, Entry, Number, Run, Step};
 use crate::cert_registry::Event;
 use crate::storage::{Record as _, RecordError};
 use crate::tests::{Random, assert_golden, bytes};
@@ -63,15 +63,6 @@ fn records_are_stored_as_ever() {
     assert_golden(
         &run,
         "0203fbe803fb2c0101fbcd0702fca85b01000101fc1dbf020000000100",
-    );
-    let session = SessionRecord {
-        session_id: "x".to_owned(),
-        since: 1,
-        ended: Some(End { at: 2, sequence: 3 }),
-    };
-    assert_golden(
-        &session,
-        "0101000000000000007801000000000000000102000000000000000300000000000000",
     );
     assert_golden(&Number(1), "010100000000000000");
 }

@@ -4,10 +4,10 @@ use antiphon_protocol::{ActorCert, ServerCert};
 
 use super::Store;
 use super::packed::CANONICAL;
-use super::records::{Change, End, Entry, Number, SessionRecord, encode, live_key};
+use super::records::{Change, Entry, Number, encode, live_key};
 use super::runs::{LastRun, Run, Step};
 use crate::cert_registry::new_event::Facts;
-use crate::cert_registry::{Event, RegistryError};
+use crate::cert_registry::{Event, RegistryError, SessionRef};
 use crate::storage::{RawRecord, Space, WriteSet, key};
 
 impl Store {
@@ -20,42 +20,29 @@ impl Store {
         last: LastRun,
         writes: &mut WriteSet,
     ) -> Result<(), RegistryError> {
-        let is_first = match index_by_time(sequence, entry, facts.change)? {
+        let (session, step) = match index_by_time(sequence, entry, facts.change)? {
             ByTime::Server((space, by_time, bytes)) => {
                 writes.put_bytes(space, &by_time, bytes);
-                false
+                return Ok(());
             }
-            ByTime::Session { session, step } => add_step(&session, step, last, writes)?,
+            ByTime::Session { session, step } => (session, step),
         };
-        match &entry.event {
-            Event::SessionCert { user, session, .. } | Event::ForeignCert { user, session, .. }
-                if is_first && let Some(session_id) = facts.session_id =>
-            {
-                let opened = SessionRecord {
-                    session_id: session_id.as_str().to_owned(),
-                    since: entry.at,
-                    ended: None,
-                };
-                writes.put(Space::Sessions, &key(&[*user, *session]), &opened)?;
-                let by_id = live_key(*user, &opened.session_id);
-                writes.put(Space::LiveSessions, &by_id, &Number(*session))?;
+        match step.change {
+            Change::Ended => {
+                let cert = self.newest_session_cert(&last)?;
+                let by_id = live_key(session.user, cert.session_id());
+                writes.remove(Space::LiveSessions, &by_id);
             }
-            Event::ServerCert { .. } | Event::SessionCert { .. } | Event::ForeignCert { .. } => {}
-            Event::SessionEnded { user, session } => {
-                let by_user = key(&[*user, *session]);
-                let ended = self
-                    .storage
-                    .get::<SessionRecord>(Space::Sessions, &by_user)?;
-                let mut ended = ended.ok_or(RegistryError::NoSuchSession)?;
-                writes.remove(Space::LiveSessions, &live_key(*user, &ended.session_id));
-                ended.ended = Some(End {
-                    at: entry.at,
-                    sequence,
-                });
-                writes.put(Space::Sessions, &by_user, &ended)?;
+            Change::Cert { .. } if last.has_begun() => {}
+            Change::Cert { .. } => {
+                if let Some(session_id) = facts.session_id {
+                    let by_id = live_key(session.user, &session_id);
+                    let number = Number(session.session.as_u64());
+                    writes.put(Space::LiveSessions, &by_id, &number)?;
+                }
             }
         }
-        Ok(())
+        add_step(session, step, last, writes)
     }
 
     /// The run that the session of an entry has so far; none if it is about none.
@@ -70,22 +57,20 @@ impl Store {
     }
 }
 
-/// Adds a step to a session's last run, or begins a run with it; returns whether it is the first of the
-/// session.
+/// Adds a step to a session's last run, or begins a run with it.
 fn add_step(
-    session: &[u8],
+    session: SessionRef,
     step: Step,
     LastRun(last): LastRun,
     writes: &mut WriteSet,
-) -> Result<bool, RegistryError> {
-    let is_first = last.is_none();
+) -> Result<(), RegistryError> {
     let longer = last.and_then(|(by_time, mut run)| run.add(step).then_some((by_time, run)));
     let (by_time, run) = longer.unwrap_or_else(|| {
-        let by_time = [session, &key(&[step.at, step.sequence])].concat();
+        let by_time = [session.key(), key(&[step.at, step.sequence])].concat();
         (by_time, Run::of(step))
     });
     writes.put(Space::SessionCertIndex, &by_time, &run)?;
-    Ok(is_first)
+    Ok(())
 }
 
 /// What an index by time says of an entry.
@@ -93,11 +78,7 @@ pub(in crate::cert_registry) enum ByTime {
     /// A record of the server's.
     Server(RawRecord),
     /// A step of a session.
-    Session {
-        /// The beginning of the keys of its runs.
-        session: Vec<u8>,
-        step: Step,
-    },
+    Session { session: SessionRef, step: Step },
 }
 
 /// What the index by time says of an entry that is this change, which depends on nothing else.
@@ -114,7 +95,7 @@ pub(in crate::cert_registry) fn index_by_time(
             Ok(ByTime::Server((space, by_time, bytes)))
         }
         Some(session) => Ok(ByTime::Session {
-            session: session.key(),
+            session,
             step: Step {
                 sequence,
                 at: entry.at,

@@ -2,15 +2,15 @@
 
 use std::ops::RangeInclusive;
 
-use antiphon_protocol::{ActorCert, ServerCert, SessionId, Snowflake, Timestamp};
+use antiphon_protocol::{ActorCert, ServerCert, Snowflake, Timestamp};
 
 use super::Store;
-use super::records::{Change, Entry, SessionRecord};
+use super::records::{Change, Entry};
 use super::runs::{LastRun, Run, Step};
 use crate::cert_registry::server_timeline::{KEPT, Recent};
 use crate::cert_registry::timelines::Timeline;
 use crate::cert_registry::{LiveCert, RegistryError, ServerCertLife, SessionLife, SessionRef};
-use crate::storage::{RecordError, Space, StorageError, key, numbers};
+use crate::storage::{Space, StorageError, key, numbers};
 
 impl Store {
     /// The server certificate in force at `at`, among the entries up to `newest`.
@@ -75,24 +75,14 @@ impl Store {
         newest: u64,
     ) -> Result<Vec<LiveCert>, RegistryError> {
         let mut certs = Vec::new();
-        for found in self
-            .storage
-            .scan::<SessionRecord>(Space::Sessions, &key(&[user.as_u64()]))
-        {
-            let (by_user, session) = found?;
-            // Spares a range read for sessions of another time.
-            let has_begun = session.since <= at.as_secs();
-            let has_ended = session
-                .ended
-                .is_some_and(|end| end.at <= at.as_secs() && end.sequence <= newest);
-            if has_begun && !has_ended {
-                let found = self.session_cert_in_force(&by_user, at, newest)?;
-                let session = SessionRef::of_key(Space::Sessions, &by_user)?;
-                certs.extend(found.map(|(sequence, der)| LiveCert {
+        for (session, step) in self.newest_steps(user, at, newest)? {
+            if step.is_valid(at.as_secs()) {
+                let (sequence, der) = (step.sequence, self.cert(step.sequence)?);
+                certs.push(LiveCert {
                     session,
                     sequence,
                     der,
-                }));
+                });
             }
         }
         Ok(certs)
@@ -105,12 +95,16 @@ impl Store {
         at: Timestamp,
         newest: u64,
     ) -> Result<Option<LiveCert>, RegistryError> {
-        let found = self.session_cert_in_force(&session.key(), at, newest)?;
-        Ok(found.map(|(sequence, der)| LiveCert {
-            session,
-            sequence,
-            der,
-        }))
+        let step = self.newest_step(&session.key(), at.as_secs(), newest)?;
+        let step = step.filter(|step| step.is_valid(at.as_secs()));
+        let cert = step.map(|step| {
+            Ok(LiveCert {
+                session,
+                sequence: step.sequence,
+                der: self.cert(step.sequence)?,
+            })
+        });
+        cert.transpose()
     }
 
     /// The newest of a user's sessions, also one that has ended.
@@ -118,12 +112,9 @@ impl Store {
         &self,
         user: Snowflake,
     ) -> Result<Option<Snowflake>, RegistryError> {
-        let (space, of_user) = (Space::Sessions, key(&[user.as_u64()]));
-        let mut sessions = self.storage.scan::<SessionRecord>(space, &of_user);
-        let Some((by_user, _)) = sessions.next_back().transpose()? else {
-            return Ok(None);
-        };
-        Ok(Some(SessionRef::of_key(space, &by_user)?.session))
+        let mut runs = self.runs_until(user, [u64::MAX; 3]);
+        let newest = runs.next().transpose()?;
+        Ok(newest.map(|(session, ..)| session))
     }
 
     /// The timeline of a user, among the entries up to `newest`; none of one that is too long.
@@ -149,24 +140,19 @@ impl Store {
         newest: u64,
     ) -> Result<Vec<SessionLife>, RegistryError> {
         let mut lives = Vec::new();
-        for found in self
-            .storage
-            .scan::<SessionRecord>(Space::Sessions, &key(&[user.as_u64()]))
-        {
-            let (by_user, session) = found?;
-            let damaged = |error: String| StorageError::Damaged {
-                space: Space::Sessions,
-                error: RecordError::Fields(error),
-            };
-            let cert = self.session_cert_in_force(&by_user, now, newest)?;
-            let cert = cert.map(|(_, der)| ActorCert::from_der(&der)).transpose();
+        for (session, step) in self.newest_steps(user, now, newest)? {
+            let (since, first) = self.first_cert(session)?;
+            let is_valid = step.is_valid(now.as_secs());
+            let cert = is_valid.then(|| self.actor_cert(step.sequence));
             lives.push(SessionLife {
-                session: SessionRef::of_key(Space::Sessions, &by_user)?,
-                session_id: SessionId::parse(&session.session_id)
-                    .map_err(|error| damaged(error.to_string()))?,
-                since: Timestamp::from_secs(session.since),
-                ended: session.ended.map(|end| Timestamp::from_secs(end.at)),
-                cert: cert.map_err(|error| damaged(error.to_string()))?,
+                session,
+                session_id: first.session_id().clone(),
+                since,
+                ended: match step.change {
+                    Change::Ended => Some(Timestamp::from_secs(step.at)),
+                    Change::Cert { .. } => None,
+                },
+                cert: cert.transpose()?,
             });
         }
         Ok(lives)
@@ -198,18 +184,55 @@ impl Store {
         Ok(lives)
     }
 
-    /// The certificate of a session in force at `at`, among the entries up to `newest`, with its
-    /// sequence number.
-    fn session_cert_in_force(
+    /// The newest step of each of a user's sessions at `at`, among the entries up to `newest`, in the order in
+    /// which the sessions were first seen. For each it reads backwards from where its answer should be, however
+    /// long its history, and however long that of the others.
+    fn newest_steps(
         &self,
-        session: &[u8],
+        user: Snowflake,
         at: Timestamp,
         newest: u64,
-    ) -> Result<Option<(u64, Vec<u8>)>, RegistryError> {
-        let step = self.newest_step(session, at.as_secs(), newest)?;
-        let step = step.filter(|step| step.is_valid(at.as_secs()));
-        let cert = step.map(|step| Ok((step.sequence, self.cert(step.sequence)?)));
-        cert.transpose()
+    ) -> Result<Vec<(SessionRef, Step)>, RegistryError> {
+        let at = at.as_secs();
+        let mut steps = Vec::new();
+        let mut until = Some([u64::MAX; 3]);
+        while let Some(place) = until
+            && let Some(found) = self.runs_until(user, place).next()
+        {
+            let (session, [since, first], run) = found?;
+            let number = session.as_u64();
+            until = if since > at {
+                Some([number, at, u64::MAX])
+            } else if let Some(step) = run.newest(at, newest) {
+                steps.push((SessionRef { user, session }, step));
+                number
+                    .checked_sub(1)
+                    .map(|older| [older, u64::MAX, u64::MAX])
+            } else {
+                // It is newer than `newest`.
+                Some([number, since, first.saturating_sub(1)])
+            };
+        }
+        steps.reverse();
+        Ok(steps)
+    }
+
+    /// The runs of a user up to a place (session, logging time, sequence number), the last first: each with its
+    /// session, and the time and number of its first step.
+    fn runs_until(
+        &self,
+        user: Snowflake,
+        [session, at, sequence]: [u64; 3],
+    ) -> impl Iterator<Item = Result<(Snowflake, [u64; 2], Run), StorageError>> + use<> {
+        let index = Space::SessionCertIndex;
+        let from = key(&[user.as_u64(), 0, 0, 0]);
+        let to = key(&[user.as_u64(), session, at, sequence]);
+        let found = self.storage.range::<Run>(index, &from, &to).rev();
+        found.map(move |found| {
+            let (by_time, run) = found?;
+            let [_, session, at, sequence] = numbers(index, &by_time)?;
+            Ok((Snowflake::from_u64(session), [at, sequence], run))
+        })
     }
 
     /// The newest step of a session at `at`, among the entries up to `newest`: one backwards range
@@ -232,6 +255,19 @@ impl Store {
         Ok(None)
     }
 
+    /// The first certificate of a session, and when it was logged.
+    pub(in crate::cert_registry) fn first_cert(
+        &self,
+        session: SessionRef,
+    ) -> Result<(Timestamp, ActorCert), RegistryError> {
+        let (space, of_session) = (Space::SessionCertIndex, session.key());
+        let first = self.storage.scan::<Run>(space, &of_session).next();
+        let first = first.transpose()?;
+        let first = first.and_then(|(_, run)| run.steps().first().copied());
+        let Step { at, sequence, .. } = first.ok_or(RegistryError::NoSuchSession)?;
+        Ok((Timestamp::from_secs(at), self.actor_cert(sequence)?))
+    }
+
     /// The last run of a session.
     pub(super) fn last_run(&self, session: SessionRef) -> Result<LastRun, RegistryError> {
         let (space, of_session) = (Space::SessionCertIndex, session.key());
@@ -246,6 +282,15 @@ impl Store {
             .get_one_of_many::<Entry>(Space::LogEntries, &key(&[sequence]))?;
         let der = entry.and_then(|entry| entry.event.into_cert());
         der.ok_or(RegistryError::DamagedEntry(sequence))
+    }
+
+    /// The same of a session's certificate.
+    pub(in crate::cert_registry) fn actor_cert(
+        &self,
+        sequence: u64,
+    ) -> Result<ActorCert, RegistryError> {
+        ActorCert::from_der(&self.cert(sequence)?)
+            .map_err(|_| RegistryError::DamagedEntry(sequence))
     }
 
     /// The certificates that these entries carry, in order; none of one that carries none, or

@@ -1,6 +1,6 @@
 //! What is stored, and under which keys.
 
-use antiphon_protocol::Validity;
+use antiphon_protocol::{SessionId, Snowflake, Validity};
 use serde::{Deserialize, Serialize};
 
 use super::packed::{self, canonical, pack};
@@ -63,26 +63,6 @@ impl Record for Change {
     const VERSION: u8 = 1;
 }
 
-/// A session, as the index of sessions has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::cert_registry) struct SessionRecord {
-    pub(in crate::cert_registry) session_id: String,
-    /// Logging time of its first certificate.
-    pub(in crate::cert_registry) since: u64,
-    pub(in crate::cert_registry) ended: Option<End>,
-}
-
-/// The end of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::cert_registry) struct End {
-    pub(in crate::cert_registry) at: u64,
-    pub(in crate::cert_registry) sequence: u64,
-}
-
-impl Record for SessionRecord {
-    const VERSION: u8 = 1;
-}
-
 /// A number by itself: a session or a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cert_registry) struct Number(pub(in crate::cert_registry) u64);
@@ -105,6 +85,6 @@ pub(super) fn encode<R: Record>(space: Space, record: &R) -> Result<Vec<u8>, Sto
     bytes.map_err(|error| StorageError::Damaged { space, error })
 }
 
-pub(in crate::cert_registry) fn live_key(user: u64, session_id: &str) -> Vec<u8> {
-    [&key(&[user]), session_id.as_bytes()].concat()
+pub(in crate::cert_registry) fn live_key(user: Snowflake, session_id: &SessionId) -> Vec<u8> {
+    [&key(&[user.as_u64()]), session_id.as_str().as_bytes()].concat()
 }

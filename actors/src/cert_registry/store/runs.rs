@@ -56,6 +56,10 @@ impl Step {
 impl LastRun {
     pub(in crate::cert_registry) const NOT_BEGUN: Self = Self(None);
 
+    pub(super) const fn has_begun(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The session's newest step.
     pub(super) fn newest(&self) -> Option<Step> {
         let (_, run) = self.0.as_ref()?;

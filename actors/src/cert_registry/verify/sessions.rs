@@ -1,17 +1,20 @@
-//! The sessions against what the index by time says of each.
+//! The sessions: what the index by time says of each, against the live ones.
 
-use std::collections::VecDeque;
+use antiphon_protocol::SessionId;
 
-use antiphon_protocol::ActorCert;
-
-use crate::cert_registry::store::{Change, End, Entry, Number, Run, SessionRecord, Step, live_key};
-use crate::cert_registry::{Event, SessionRef};
-use crate::storage::{Space, Storage, key, numbers};
+use crate::cert_registry::SessionRef;
+use crate::cert_registry::store::{Change, Number, Run, Step, Store, live_key};
+use crate::storage::{Space, Storage, numbers};
 use crate::verify::{Report, hex};
 
-/// Compares the sessions with what the index by time says of each, in one walk through both.
+/// Walks through the sessions in the index by time, and compares them with the live ones.
 pub(super) fn check_sessions(storage: &Storage, steps: u64, report: &mut Report) {
-    let mut derived = VecDeque::new();
+    let mut walk = Walk {
+        store: Store::new(storage.clone()),
+        storage,
+        last: None,
+        live: 0,
+    };
     let mut found = 0_u64;
     report.each(storage, Space::SessionCertIndex, |report, key, run: Run| {
         found += run.steps().len() as u64;
@@ -22,50 +25,16 @@ pub(super) fn check_sessions(storage: &Storage, steps: u64, report: &mut Report)
         check_run((at, sequence), key, &run, report);
         let session = SessionRef::from_numbers(user, session);
         for step in run.steps() {
-            derive_session(storage, session, *step, &mut derived, report);
-        }
-        // All but the last are complete.
-        while derived.len() > 1 {
-            if let Some((session, record)) = derived.pop_front() {
-                check_session(storage, session, &record, report);
-            }
+            walk.take(session, *step, report);
         }
     });
-    for (session, record) in derived {
-        check_session(storage, session, &record, report);
-    }
+    walk.end_session(report);
     if found != steps {
         report.finding(format!(
             "SessionCertIndex: it has {found} steps, and the log makes {steps}"
         ));
     }
-    let mut live = 0_u64;
-    report.each(
-        storage,
-        Space::Sessions,
-        |report, key, session: SessionRecord| {
-            report.count("sessions");
-            let first = storage.scan_bytes(Space::SessionCertIndex, key).next();
-            if first.is_none() {
-                report.finding(format!("session {}: the log does not have it", hex(key)));
-            }
-            let Some([user, number]) = report.read(numbers(Space::Sessions, key)) else {
-                return;
-            };
-            if session.ended.is_none() {
-                live += 1;
-                let by_id = live_key(user, &session.session_id);
-                let found = storage.get::<Number>(Space::LiveSessions, &by_id);
-                if report.read(found) != Some(Some(Number(number))) {
-                    report.finding(format!(
-                        "session {}: LiveSessions does not have it",
-                        hex(key)
-                    ));
-                }
-            }
-        },
-    );
-    let mut listed = 0_u64;
+    let (mut listed, live) = (0_u64, walk.live);
     report.each(storage, Space::LiveSessions, |_, _, Number(_)| listed += 1);
     if listed != live {
         report.finding(format!(
@@ -83,63 +52,73 @@ fn check_run(stands_under: (u64, u64), key: &[u8], run: &Run, report: &mut Repor
     }
 }
 
-type Derived = VecDeque<(SessionRef, SessionRecord)>;
-
-fn derive_session(
-    storage: &Storage,
-    session: SessionRef,
-    step: Step,
-    derived: &mut Derived,
-    report: &mut Report,
-) {
-    let Step {
-        at,
-        sequence,
-        change,
-    } = step;
-    let known = derived.back_mut().filter(|(last, _)| *last == session);
-    match (known, change) {
-        (Some((_, record)), Change::Ended) if record.ended.is_none() => {
-            record.ended = Some(End { at, sequence });
-        }
-        (Some((_, record)), Change::Cert { .. }) if record.ended.is_none() => {}
-        (None, Change::Cert { .. }) => {
-            let entry = storage.get::<Entry>(Space::LogEntries, &key(&[sequence]));
-            let Some(Event::SessionCert { der, .. } | Event::ForeignCert { der, .. }) =
-                report.read(entry).flatten().map(|entry| entry.event)
-            else {
-                return report.finding(format!("entry {sequence}: it should be a certificate"));
-            };
-            if let Ok(cert) = ActorCert::from_der(&der) {
-                let record = SessionRecord {
-                    session_id: cert.session_id().as_str().to_owned(),
-                    since: at,
-                    ended: None,
-                };
-                derived.push_back((session, record));
-            }
-        }
-        (Some(_), _) => report.finding(format!("entry {sequence}: its session had ended before")),
-        (None, Change::Ended) => {
-            report.finding(format!("entry {sequence}: its session never began"));
-        }
-    }
+/// Where the walk through the sessions is.
+struct Walk<'a> {
+    store: Store,
+    storage: &'a Storage,
+    /// The session of which steps are being read.
+    last: Option<Known>,
+    /// How many were live in the end.
+    live: u64,
 }
 
-fn check_session(
-    storage: &Storage,
+/// What is known of a session.
+struct Known {
     session: SessionRef,
-    derived: &SessionRecord,
-    report: &mut Report,
-) {
-    let key = session.key();
-    let found = storage.get::<SessionRecord>(Space::Sessions, &key);
-    if let Some(found) = report.read(found)
-        && found.as_ref() != Some(derived)
-    {
-        report.finding(format!(
-            "session {}: Sessions does not say what the log says",
-            hex(&key)
-        ));
+    session_id: SessionId,
+    has_ended: bool,
+}
+
+impl Walk<'_> {
+    fn take(&mut self, session: SessionRef, step: Step, report: &mut Report) {
+        let sequence = step.sequence;
+        if self
+            .last
+            .as_ref()
+            .is_none_or(|last| last.session != session)
+        {
+            self.end_session(report);
+            if step.change == Change::Ended {
+                return report.finding(format!("entry {sequence}: its session never began"));
+            }
+            match self.store.actor_cert(sequence) {
+                Ok(cert) => {
+                    report.count("sessions");
+                    self.last = Some(Known {
+                        session,
+                        session_id: cert.session_id().clone(),
+                        has_ended: false,
+                    });
+                }
+                Err(error) => {
+                    report.finding(format!("session {}: {error}", hex(&session.key())));
+                }
+            }
+        } else if let Some(last) = &mut self.last {
+            if last.has_ended {
+                report.finding(format!("entry {sequence}: its session had ended before"));
+            }
+            last.has_ended |= step.change == Change::Ended;
+        }
+    }
+
+    /// Compares the session of which all was read with the live ones.
+    fn end_session(&mut self, report: &mut Report) {
+        let Some(ended) = self.last.take() else {
+            return;
+        };
+        if ended.has_ended {
+            return;
+        }
+        self.live += 1;
+        let SessionRef { user, session } = ended.session;
+        let by_id = live_key(user, &ended.session_id);
+        let found = self.storage.get::<Number>(Space::LiveSessions, &by_id);
+        if report.read(found) != Some(Some(Number(session.as_u64()))) {
+            report.finding(format!(
+                "session {}: LiveSessions does not have it",
+                hex(&ended.session.key())
+            ));
+        }
     }
 }
