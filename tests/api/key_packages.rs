@@ -318,6 +318,36 @@ async fn nobody_drains_a_pool() {
     assert_eq!(scene.claim().await, all[3..4]);
 }
 
+/// A claim that goes over the limit half way gets last resorts from there on, or nothing.
+#[actix_web::test]
+async fn the_limit_counts_packages_and_not_claims() {
+    let scene = Scene::with(&[("key_packages.claims_per_minute", "3")]).await;
+    let of_phone: Vec<_> = (0..3).map(|_| scene.one_time(1)).collect();
+    scene.publish(&of_phone).await;
+    let key = ClientKey::ed25519();
+    let tablet = scene.node.api.trust("alice", "tablet", &key).await;
+    let one_time = |_| draft(1, &tablet.id_cert, &key).sign(&key);
+    let of_tablet: Vec<_> = (0..3).map(one_time).collect();
+    assert_eq!(
+        scene.node.api.publish(&tablet, &of_tablet).await.status(),
+        201
+    );
+    let both = [of_phone[0].clone(), of_tablet[0].clone()];
+    assert_eq!(scene.claim().await, both);
+    assert_eq!(scene.claim().await, of_phone[1..2]);
+    let limited = scene.node.api.try_claim(&scene.bob, ALICE, None).await;
+    assert_refused(limited, 429, "P2CORE_RATE_LIMITED").await;
+
+    scene.clock.advance(60);
+    let last = draft(1, &tablet.id_cert, &key).last_resort().sign(&key);
+    let put = scene.node.api.put_last_resort(&tablet, &last).await;
+    assert_eq!(put.status(), 204);
+    let both = [of_phone[2].clone(), of_tablet[1].clone()];
+    assert_eq!(scene.claim().await, both);
+    assert_eq!(scene.claim().await, of_tablet[2..3]);
+    assert_eq!(scene.claim().await, [last]);
+}
+
 #[actix_web::test]
 async fn packages_die_with_their_certificate() {
     let mut scene = Scene::start().await;

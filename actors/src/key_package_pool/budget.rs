@@ -45,17 +45,27 @@ impl Budgets {
         }
     }
 
-    /// For how many seconds no more one-time packages are given, if any more are not.
-    pub(super) fn spent_for(
+    /// How many more one-time packages may be given; if none, for how many seconds that stays so.
+    pub(super) fn left(
         &self,
         asker: SessionRef,
         user: Snowflake,
         now: Timestamp,
-    ) -> Option<u64> {
-        let window = self.windows.get(&(asker, user))?;
-        let is_spent = self.per_minute > 0 && window.is_open(now) && window.used >= self.per_minute;
-        let over = window.since.plus_secs(WINDOW);
-        is_spent.then(|| over.as_secs().saturating_sub(now.as_secs()))
+    ) -> Result<u64, u64> {
+        if self.per_minute == 0 {
+            return Ok(u64::MAX);
+        }
+        let window = self.windows.get(&(asker, user));
+        let Some(window) = window.filter(|window| window.is_open(now)) else {
+            return Ok(self.per_minute);
+        };
+        match self.per_minute.saturating_sub(window.used) {
+            0 => {
+                let over = window.since.plus_secs(WINDOW);
+                Err(over.as_secs().saturating_sub(now.as_secs()))
+            }
+            left => Ok(left),
+        }
     }
 
     /// Takes note of one-time packages that were given.

@@ -32,7 +32,7 @@ impl KeyPackagePool {
             Some(number) => CipherSuite::from_number(number).into_iter().collect(),
             None => CipherSuite::ALL.to_vec(),
         };
-        let spent_for = self.budgets.spent_for(claim.asker, claim.user, now);
+        let budget = self.budgets.left(claim.asker, claim.user, now);
         let mut writes = WriteSet::new();
         let (mut packages, mut taken) = (Vec::new(), Vec::new());
         for cert in certs {
@@ -48,12 +48,11 @@ impl KeyPackagePool {
             self.pools.expire(cert.session, now);
             let suites = suites.iter().copied();
             let suites: Vec<_> = suites.filter(|suite| rack.has_suite(*suite)).collect();
-            let oldest = match spent_for {
-                Some(_) => None,
-                None => {
-                    self.store
-                        .take_oldest(cert.session, &suites, &self.pools, now, &mut writes)?
-                }
+            let oldest = if budget.is_ok_and(|left| left > taken.len() as u64) {
+                self.store
+                    .take_oldest(cert.session, &suites, &self.pools, now, &mut writes)?
+            } else {
+                None
             };
             if let Some(oldest) = oldest {
                 packages.push(oldest.bytes);
@@ -62,7 +61,7 @@ impl KeyPackagePool {
                 packages.push(package);
             }
         }
-        if let (true, Some(seconds)) = (packages.is_empty(), spent_for) {
+        if let (true, Err(seconds)) = (packages.is_empty(), budget) {
             return Err(PoolError::RateLimited(seconds));
         }
         self.store.remember(claim, &packages, now, &mut writes)?;
