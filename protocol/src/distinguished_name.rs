@@ -1,5 +1,7 @@
 //! polyproto distinguished names (pDN).
 
+use std::borrow::Cow;
+
 use der::asn1::{Any, Ia5StringRef, ObjectIdentifier, SetOfVec, Utf8StringRef};
 use der::{Encode, Tag, Tagged};
 use x509_cert::attr::AttributeTypeAndValue;
@@ -42,7 +44,7 @@ pub enum NameError {
     #[error("the name has UID, CN or uniqueIdentifier more than once")]
     Repeated,
     /// A value that is not text.
-    #[error("an attribute of the name is not a text in ASCII or UTF-8")]
+    #[error("an attribute of the name is not a text in ASCII, UTF-8 or UTF-16 (BMPString)")]
     NotText,
     /// There is no `DC`, or the labels are not a domain.
     #[error("the DC attributes of the name do not spell a domain")]
@@ -70,10 +72,10 @@ pub enum NameError {
 /// The attributes of a name in the order found, whatever its order, grouping and string types.
 #[derive(Default)]
 struct Attributes<'a> {
-    dc: Vec<&'a str>,
-    uid: Option<&'a str>,
-    cn: Option<&'a str>,
-    unique_identifier: Option<&'a str>,
+    dc: Vec<Cow<'a, str>>,
+    uid: Option<Cow<'a, str>>,
+    cn: Option<Cow<'a, str>>,
+    unique_identifier: Option<Cow<'a, str>>,
 }
 
 impl DistinguishedName {
@@ -141,7 +143,7 @@ impl<'a> Attributes<'a> {
     }
 
     fn into_name(self) -> Result<DistinguishedName, NameError> {
-        let bottom_up = self.dc.iter().rev().copied().collect::<Vec<_>>().join(".");
+        let bottom_up = self.dc.iter().rev().cloned().collect::<Vec<_>>().join(".");
         let domain = Domain::parse(&bottom_up).map_err(|_| NameError::Domain)?;
         let Some(uid) = self.uid else {
             return if self.cn.is_none() && self.unique_identifier.is_none() {
@@ -150,30 +152,43 @@ impl<'a> Attributes<'a> {
                 Err(NameError::NoUid)
             };
         };
-        let fid = Fid::parse(uid).map_err(|_| NameError::Uid)?;
+        let fid = Fid::parse(&uid).map_err(|_| NameError::Uid)?;
         let top_down = self.dc.join(".").to_ascii_lowercase();
         if *fid.domain() != domain && fid.domain().as_str() != top_down {
             return Err(NameError::DomainMismatch);
         }
-        let is_local_name = |cn: &str| cn.eq_ignore_ascii_case(fid.local_name().as_str());
+        let is_local_name = |cn: Cow<'_, str>| cn.eq_ignore_ascii_case(fid.local_name().as_str());
         if !self.cn.is_some_and(is_local_name) {
             return Err(NameError::CommonName);
         }
         let session_id = self.unique_identifier.ok_or(NameError::SessionId)?;
-        let session_id = SessionId::parse(session_id).map_err(|_| NameError::SessionId)?;
+        let session_id = SessionId::parse(&session_id).map_err(|_| NameError::SessionId)?;
         Ok(DistinguishedName::Actor { fid, session_id })
     }
 }
 
-fn text(value: &Any) -> Result<&str, NameError> {
-    match value.tag() {
+/// The text of a value of any string type that tools write names in; `BMPString` is UTF-16, as Windows has it.
+fn text(value: &Any) -> Result<Cow<'_, str>, NameError> {
+    let text = match value.tag() {
         Tag::Utf8String
         | Tag::PrintableString
+        | Tag::NumericString
         | Tag::Ia5String
         | Tag::VisibleString
-        | Tag::TeletexString => std::str::from_utf8(value.value()).map_err(|_| NameError::NotText),
-        _ => Err(NameError::NotText),
+        | Tag::TeletexString => std::str::from_utf8(value.value()).ok().map(Cow::Borrowed),
+        Tag::BmpString => utf16(value.value()).map(Cow::Owned),
+        _ => None,
+    };
+    text.ok_or(NameError::NotText)
+}
+
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let (units, odd) = bytes.as_chunks::<2>();
+    if !odd.is_empty() {
+        return None;
     }
+    let units: Vec<_> = units.iter().map(|unit| u16::from_be_bytes(*unit)).collect();
+    String::from_utf16(&units).ok()
 }
 
 fn rdn<T>(oid: ObjectIdentifier, value: &T) -> der::Result<RelativeDistinguishedName>

@@ -4,7 +4,7 @@
 //! genuine is asked of a [`ServerCert`] with [`ActorCert::verify`]; a [`ServerCert`] is
 //! self-signed and has proved that much when it exists.
 
-use der::Decode;
+use der::{Decode, Encode};
 use x509_cert::{Certificate, Version};
 
 use crate::profile::Profile;
@@ -41,6 +41,9 @@ pub enum IdCertError {
     /// A SET of more than 32 members.
     #[error("a SET in it has more than {LARGEST_SET} members")]
     LargeSet,
+    /// It has bytes that are of none of its fields.
+    #[error("it has bytes that X.509 has no place for")]
+    Stuffed,
     /// Not version 3.
     #[error("the X.509 version is not 3")]
     Version,
@@ -180,10 +183,19 @@ impl ActorCert {
     }
 }
 
-/// The same accessors for both kinds.
+/// The same for both kinds.
 macro_rules! accessors {
     ($kind:ty) => {
         impl $kind {
+            /// Reads one from outside, each byte of which must be of one of its fields. The parser passes over some
+            /// that are of none, and a log may have such a certificate from before anybody looked.
+            pub fn from_outside(bytes: &[u8]) -> Result<Self, IdCertError> {
+                let cert = Self::from_der(bytes)?;
+                let (certificate, _) = parse(bytes)?;
+                check_is_whole(&certificate, bytes)?;
+                Ok(cert)
+            }
+
             /// The certificate as DER.
             pub fn as_der(&self) -> &[u8] {
                 &self.parts.der
@@ -245,6 +257,14 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<(Certificate, Signed), IdCertError> 
     let certificate = Certificate::from_der(bytes).map_err(|_| IdCertError::NotX509)?;
     let signed = Signed::from_der(bytes).map_err(|_| IdCertError::NotX509)?;
     Ok((certificate, signed))
+}
+
+/// Whether what was read is all that is there.
+pub(crate) fn check_is_whole(certificate: &Certificate, bytes: &[u8]) -> Result<(), IdCertError> {
+    match certificate.to_der() {
+        Ok(der) if der == bytes => Ok(()),
+        _ => Err(IdCertError::Stuffed),
+    }
 }
 
 pub(crate) fn subject(certificate: &Certificate) -> Result<DistinguishedName, IdCertError> {

@@ -14,6 +14,9 @@ use crate::{DistinguishedName, Fid, KeyError, NameError, PublicKey, SessionId};
 /// PKCS#9 extensionRequest (RFC 2985 §5.4.2).
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
 
+/// The same as older tools of Microsoft write it (`szOID_CERT_EXTENSIONS`).
+const CERT_EXTENSIONS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.14");
+
 /// A request as it came: parsed, nothing about it checked.
 #[derive(Debug, Clone)]
 pub struct IdCsr {
@@ -122,7 +125,7 @@ impl IdCsr {
             for value in attribute.values.iter() {
                 let der = || der::Encode::to_der(value).map_err(|_| CsrError::Extension);
                 match attribute.oid {
-                    EXTENSION_REQUEST => {
+                    EXTENSION_REQUEST | CERT_EXTENSIONS => {
                         let wishes = Extensions::from_der(&der()?);
                         for wish in wishes.map_err(|_| CsrError::Extension)? {
                             check_wish(wish.extn_id, wish.extn_value.as_bytes())?;

@@ -1,8 +1,9 @@
-//! ID-Certs and CSRs for human eyes: what one says, and every rule that it breaks.
+//! ID-Certs and CSRs for human eyes: what one says, and which rules it breaks.
 
 use x509_cert::Certificate;
 
 use crate::profile::Profile;
+use crate::signed::LONGEST_DER;
 use crate::{DistinguishedName, IdCsr, PublicKey, SerialNumber, base64, id_cert};
 
 /// What was found in a file.
@@ -12,7 +13,7 @@ pub struct Inspection {
     pub kind: Kind,
     /// Name and value of each field that could be read, in the order to show them.
     pub fields: Vec<(&'static str, String)>,
-    /// The rules broken, one sentence each; empty for a sound document.
+    /// The rules broken, one sentence each; of a request the first. Empty for a sound document.
     pub findings: Vec<String>,
 }
 
@@ -27,9 +28,16 @@ pub enum Kind {
     Csr,
 }
 
+/// The longest DER that is looked at: also what is no ID-Cert is shown, but a SET in it takes time that
+/// grows with the square of its length.
+const LONGEST: usize = 16 * LONGEST_DER;
+
 /// The file holds no certificate or request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("neither an X.509 certificate nor a PKCS#10 request, in PEM, DER or Base64")]
+#[error(
+    "neither an X.509 certificate of at most {LONGEST} bytes nor a PKCS#10 request of at most {LONGEST_DER}, \
+     in PEM, DER or Base64"
+)]
 pub struct NothingToInspect;
 
 impl Kind {
@@ -47,6 +55,9 @@ impl Kind {
 /// the JSON string of an answer).
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, NothingToInspect> {
     let der = to_der(bytes);
+    if der.len() > LONGEST {
+        return Err(NothingToInspect);
+    }
     if let Ok((certificate, _)) = id_cert::parse(&der) {
         return Ok(inspect_certificate(&certificate, &der));
     }
@@ -73,6 +84,7 @@ fn inspect_certificate(certificate: &Certificate, der: &[u8]) -> Inspection {
     let mut keep = |finding: id_cert::IdCertError| findings.push(finding.to_string());
 
     id_cert::check_size(der).unwrap_or_else(&mut keep);
+    id_cert::check_is_whole(certificate, der).unwrap_or_else(&mut keep);
     let subject = id_cert::subject(certificate).map_err(&mut keep).ok();
     let is_server = match &subject {
         Some(DistinguishedName::Server(_)) => true,

@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
     UnparsedPublicKey, VerificationAlgorithm,
 };
 use ed25519_dalek::VerifyingKey;
+use zeroize::Zeroizing;
 
 /// What an uncompressed point begins with (SEC 1 §2.3.3); MLS takes no other (RFC 9420 §5.1.1).
 const UNCOMPRESSED: u8 = 4;
@@ -59,9 +60,10 @@ fn is_of_large_order(point: &[u8]) -> bool {
 /// Who signs with a key of P-256; none if AWS-LC does not take the key, which it has no reason to.
 pub(crate) fn p256_signer(key: &p256::ecdsa::SigningKey) -> Option<EcdsaKeyPair> {
     let point = key.verifying_key().to_encoded_point(false);
+    let scalar = Zeroizing::new(key.to_bytes());
     EcdsaKeyPair::from_private_key_and_public_key(
         &ECDSA_P256_SHA256_ASN1_SIGNING,
-        &key.to_bytes(),
+        &scalar,
         point.as_bytes(),
     )
     .ok()

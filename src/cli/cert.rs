@@ -13,8 +13,8 @@ use super::{CliError, output};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CertCommand {
-    /// Print an ID-Cert or a CSR (PEM, DER or Base64) and every rule that it breaks; fails if it
-    /// breaks any
+    /// Print an ID-Cert or a CSR (PEM, DER or Base64) and what rules it breaks; fails if it breaks
+    /// any
     Show {
         /// The file; - for standard input
         file: String,

@@ -143,5 +143,5 @@ pub(super) async fn present(
 fn parse_cert(text: &str) -> Result<ActorCert, ApiError> {
     let der = base64::decode(text);
     let der = der.map_err(|error| ApiError::InvalidIdCert(error.to_string()))?;
-    ActorCert::from_der(&der).map_err(|error| ApiError::InvalidIdCert(error.to_string()))
+    ActorCert::from_outside(&der).map_err(|error| ApiError::InvalidIdCert(error.to_string()))
 }

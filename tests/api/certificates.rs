@@ -7,6 +7,7 @@ use antiphon_protocol::ActorCert;
 use polyproto::certs::idcert::{IdCertActor, IdCertBehaviors as _, IdCertHs};
 use polyproto::key::PublicKey as _;
 
+use crate::support::key_package::{Draft, draft, opaque};
 use crate::support::node::TestNode;
 use crate::support::polyproto_keys::{AnyPublicKey, AnySignature};
 use crate::support::{ClientKey, openssl};
@@ -56,5 +57,27 @@ async fn a_session_cert_never_outlives_the_server_cert() {
     let validity = ActorCert::from_der(&session.id_cert).unwrap().validity();
     assert_eq!(validity.not_before.as_secs(), now + 86_400);
     assert_eq!(validity.not_after.as_secs(), now + 3 * 86_400);
+    node.stop().await;
+}
+
+/// As many labels as a node's domain may have, and as long names as there may be.
+#[actix_web::test]
+async fn the_longest_names_fit_into_certificates_and_key_packages() {
+    let label = |number: usize| "x".repeat(if number < 14 { 5 } else { 4 });
+    let domain = (0..48).map(label).collect::<Vec<_>>().join(".");
+    assert_eq!(domain.len(), 253);
+    let node = TestNode::with(&[("domain", &domain)], Arc::new(SystemClock)).await;
+    let (name, session_id) = ("a".repeat(64), "s".repeat(32));
+    node.api.register(&name).await;
+    let key = ClientKey::p256();
+    let session = node.api.trust(&name, &session_id, &key).await;
+    let server = node.api.server_cert(None).await;
+    openssl::assert_verifies(&session.id_cert, &server);
+    let with_server = Draft {
+        credential: [opaque(&session.id_cert), opaque(&server)].concat(),
+        ..draft(2, &session.id_cert, &key)
+    };
+    let published = node.api.publish(&session, &[with_server.sign(&key)]).await;
+    assert_eq!(published.status(), 201);
     node.stop().await;
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use antiphon_actors::clock::{Clock as _, ManualClock};
+use antiphon_protocol::inspect::inspect;
 use antiphon_protocol::{Domain, KeyAlgorithm, PrivateKey, Timestamp, base64};
 use futures_util::future::{join, join_all};
 use rand_core::OsRng;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::support::home::{Home, Mood, server_cert};
+use crate::support::home::{Home, Mood, server_cert, stuffed};
 use crate::support::node::TestNode;
 use crate::support::{ClientKey, assert_refused};
 
@@ -99,6 +100,10 @@ async fn no_wrong_answer_lets_anybody_in() {
         (shown(&scene.home.key, &domain, from, NOW - 1), INVALID),
         (shown(&scene.home.key, &domain, NOW + DAY, until), INVALID),
         (Mood::Shows(b"not DER".to_vec()), UNREACHABLE),
+        (
+            Mood::Shows(stuffed(&scene.home.key, scene.home.cert.as_der())),
+            UNREACHABLE,
+        ),
         (Mood::Shows(scene.certify("itself")), UNREACHABLE),
         (Mood::Huge, UNREACHABLE),
         (Mood::Redirects(accomplice.base.clone()), UNREACHABLE),
@@ -139,6 +144,8 @@ async fn no_wrong_certificate_lets_anybody_in() {
     let forge = |issuer: &PrivateKey, from, until| {
         home.forge(issuer, "mallory", "phone", &scene.key, from, until)
     };
+    let stuffed = stuffed(&home.key, &scene.certify("phone"));
+    home.list(stuffed.clone());
     let cases = [
         ("by somebody else", forge(&key(), from, until)),
         ("expired", forge(&home.key, from, NOW - 1)),
@@ -149,6 +156,7 @@ async fn no_wrong_certificate_lets_anybody_in() {
             forge(&home.key, from, NOW + 1000 * DAY),
         ),
         ("a server's own", home.cert.as_der().to_vec()),
+        ("stuffed", stuffed.clone()),
         ("longer than 4 KiB", vec![0x30; 4097]),
         (
             "with a large set",
@@ -159,6 +167,10 @@ async fn no_wrong_certificate_lets_anybody_in() {
         println!("{what}");
         scene.refused(&cert, INVALID.0, INVALID.1).await;
     }
+    // Nor is it called sound by hand.
+    let found = inspect(&stuffed).unwrap().findings;
+    assert_eq!(found, ["it has bytes that X.509 has no place for"]);
+
     let revoked = scene.certify("phone");
     home.revoke_all();
     scene.refused(&revoked, INVALID.0, INVALID.1).await;
@@ -312,6 +324,7 @@ async fn forged_and_expired_certificates_are_not_presented_either() {
             .forge(issuer, "mallory", "phone", &scene.key, from, until)
     };
     let wrong = [
+        stuffed(&scene.home.key, &forge(&scene.home.key, scene.now(), until)),
         forge(&key(), scene.now(), until),
         forge(&scene.home.key, scene.now() + 1, until),
         forge(&scene.home.key, NOW - 2, NOW - 1),

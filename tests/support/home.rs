@@ -13,9 +13,14 @@ use antiphon_protocol::{
     ActorCert, Domain, IdCsr, KeyAlgorithm, PrivateKey, SerialNumber, ServerCert, Timestamp,
     Validity, base64, issue,
 };
+use der::asn1::{Any, BitString};
+use der::{Decode as _, Encode as _, Tag};
 use futures_util::stream;
+use p256::ecdsa::SigningKey;
+use p256::pkcs8::DecodePrivateKey as _;
 use rand_core::OsRng;
 use tokio::sync::Notify;
+use x509_cert::Certificate;
 
 use super::ClientKey;
 
@@ -117,8 +122,13 @@ impl Home {
         until: u64,
     ) -> Vec<u8> {
         let cert = self.forge(&self.key, name, session, key, from, until);
-        self.state.listed.lock().unwrap().push(cert.clone());
+        self.list(cert.clone());
         cert
+    }
+
+    /// From now on it names this certificate among those in force.
+    pub fn list(&self, cert: Vec<u8>) {
+        self.state.listed.lock().unwrap().push(cert);
     }
 
     /// A certificate that names this server as its issuer, signed with any key.
@@ -154,6 +164,32 @@ impl Home {
 pub fn server_cert(key: &PrivateKey, domain: &Domain, from: u64, until: u64) -> ServerCert {
     let serial = SerialNumber::random(&mut OsRng);
     issue::server_cert(key, domain, serial, between(from, until)).unwrap()
+}
+
+/// A certificate of this server's key once more, with an element before its extensions that X.509 does not know:
+/// the library that parses it passes over that.
+pub fn stuffed(key: &PrivateKey, cert: &[u8]) -> Vec<u8> {
+    let cert = Certificate::from_der(cert).unwrap();
+    let mut tbs = cert.tbs_certificate;
+    let whole = tbs.to_der().unwrap();
+    tbs.extensions = None;
+    let (whole, before) = (contents(&whole), contents(&tbs.to_der().unwrap()));
+    let (_, extensions) = whole.split_at(before.len());
+    let tbs = sequence(&[&before, &[0x80, 3, 1, 2, 3], extensions]);
+    let key = SigningKey::from_pkcs8_pem(&key.to_pkcs8_pem().unwrap()).unwrap();
+    let signature = ClientKey::P256(key).sign(&tbs);
+    let signature = BitString::from_bytes(&signature).unwrap();
+    let algorithm = cert.signature_algorithm.to_der().unwrap();
+    sequence(&[&tbs, &algorithm, &signature.to_der().unwrap()])
+}
+
+fn contents(sequence: &[u8]) -> Vec<u8> {
+    Any::from_der(sequence).unwrap().value().to_vec()
+}
+
+fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+    let sequence = Any::new(Tag::Sequence, parts.concat()).unwrap();
+    sequence.to_der().unwrap()
 }
 
 fn between(from: u64, until: u64) -> Validity {

@@ -157,7 +157,7 @@ fn read(question: &Question, status: StatusCode, body: &[u8]) -> Result<Said, Ho
         (Question::ServerCert { .. }, StatusCode::OK) => {
             let text: String = parse(body)?;
             let der = base64::decode(&text).map_err(|_| unreadable())?;
-            let cert = ServerCert::from_der(&der).map_err(|error| {
+            let cert = ServerCert::from_outside(&der).map_err(|error| {
                 unreachable_because(&format!("its ID-Cert is refused: {error}"))
             })?;
             // Of whichever domain: that is for the certificate in hand to judge, which may then ask again.
@@ -168,7 +168,7 @@ fn read(question: &Question, status: StatusCode, body: &[u8]) -> Result<Said, Ho
             // One that this node would refuse anyway must not hide the others.
             let certs = texts.iter().filter_map(|text| {
                 let der = base64::decode(text).ok()?;
-                ActorCert::from_der(&der).ok()
+                ActorCert::from_outside(&der).ok()
             });
             Ok(Said::UserCerts(Arc::new(certs.collect())))
         }

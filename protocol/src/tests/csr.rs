@@ -1,15 +1,17 @@
 //! Requests: what is taken, and which check refuses the rest.
 
-use der::Encode as _;
 use der::asn1::{Any, ObjectIdentifier, OctetString, PrintableStringRef, SetOfVec};
 use der::oid::AssociatedOid as _;
+use der::{Encode as _, Tag};
 use proptest::prelude::*;
 use x509_cert::attr::{Attribute, Attributes};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
 use x509_cert::name::RelativeDistinguishedName;
 
-use super::support::{ALGORITHMS, CN, DC, SESSION, UID, alice, attribute, csr, ia5, key, utf8};
+use super::support::{
+    ALGORITHMS, CN, DC, SESSION, UID, alice, attribute, csr, ia5, key, one, utf8,
+};
 use crate::{CsrError, IdCsr, KeyAlgorithm, NameError, VerifiedCsr};
 
 fn verify(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
@@ -36,6 +38,21 @@ fn both_kinds_of_key_are_taken() {
     }
 }
 
+fn numeric(oid: &str, text: &str) -> RelativeDistinguishedName {
+    one(attribute(
+        oid,
+        &Any::new(Tag::NumericString, text.as_bytes()).unwrap(),
+    ))
+}
+
+fn bmp(oid: &str, bytes: &[u8]) -> RelativeDistinguishedName {
+    one(attribute(oid, &Any::new(Tag::BmpString, bytes).unwrap()))
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+}
+
 #[test]
 fn a_name_may_be_ordered_and_typed_in_any_way() {
     let printable = |oid, text| {
@@ -49,6 +66,14 @@ fn a_name_may_be_ordered_and_typed_in_any_way() {
             utf8(UID, "ALICE@a.Example"),
             utf8(DC, "example"),
             printable(DC, "A"),
+        ],
+        // As Windows does.
+        vec![
+            ia5(DC, "example"),
+            ia5(DC, "a"),
+            bmp(UID, &utf16("alice@a.example")),
+            bmp(CN, &utf16("alice")),
+            numeric(SESSION, "12345"),
         ],
         // Bottom up.
         vec![
@@ -91,6 +116,10 @@ fn each_fault_of_a_name_has_its_own_refusal() {
         (without(4), NameError::SessionId),
         (with(4, ia5(SESSION, &"x".repeat(33))), NameError::SessionId),
         (with(4, utf8(SESSION, "é")), NameError::SessionId),
+        (with(4, bmp(SESSION, &utf16("é"))), NameError::SessionId),
+        (with(4, bmp(SESSION, b"odd")), NameError::NotText),
+        // Half of a pair.
+        (with(4, bmp(SESSION, &[0xd8, 0])), NameError::NotText),
     ];
     for (subject, expected) in cases {
         assert_eq!(refusal(subject), CsrError::Subject(expected));
@@ -98,10 +127,9 @@ fn each_fault_of_a_name_has_its_own_refusal() {
     assert_eq!(refusal(vec![ia5(DC, "example")]), CsrError::NotAnActor);
 }
 
-fn requested(extensions: &[Extension]) -> Attributes {
-    let value = Any::encode_from(&extensions.to_vec()).unwrap();
-    let oid = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
-    attributes(oid, value)
+fn requested(oid: &str, extension: &Extension) -> Attributes {
+    let value = Any::encode_from(&vec![extension.clone()]).unwrap();
+    attributes(ObjectIdentifier::new_unwrap(oid), value)
 }
 
 fn attributes(oid: ObjectIdentifier, value: Any) -> Attributes {
@@ -110,7 +138,7 @@ fn attributes(oid: ObjectIdentifier, value: Any) -> Attributes {
 }
 
 #[test]
-fn the_wish_to_be_more_than_an_actor_is_refused_in_either_form() {
+fn the_wish_to_be_more_than_an_actor_is_refused_in_every_form() {
     let ca = BasicConstraints {
         ca: true,
         path_len_constraint: None,
@@ -142,8 +170,13 @@ fn the_wish_to_be_more_than_an_actor_is_refused_in_either_form() {
             critical: true,
             extn_value: OctetString::new(der.clone()).unwrap(),
         };
-        let bare = attributes(oid, der::Decode::from_der(&der).unwrap());
-        for attributes in [requested(std::slice::from_ref(&extension)), bare] {
+        let forms = [
+            requested("1.2.840.113549.1.9.14", &extension),
+            // Microsoft's.
+            requested("1.3.6.1.4.1.311.2.1.14", &extension),
+            attributes(oid, der::Decode::from_der(&der).unwrap()),
+        ];
+        for attributes in forms {
             let der = csr(&key(KeyAlgorithm::Ed25519), alice(), attributes);
             assert_eq!(verify(&der).map(drop), expected);
         }

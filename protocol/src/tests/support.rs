@@ -35,7 +35,7 @@ pub(super) fn utf8(oid: &str, text: &str) -> RelativeDistinguishedName {
     one(attribute(oid, &Utf8StringRef::new(text).unwrap()))
 }
 
-fn one(attribute: AttributeTypeAndValue) -> RelativeDistinguishedName {
+pub(super) fn one(attribute: AttributeTypeAndValue) -> RelativeDistinguishedName {
     RelativeDistinguishedName(SetOfVec::try_from(vec![attribute]).unwrap())
 }
 
