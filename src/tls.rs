@@ -8,14 +8,16 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::TlsFiles;
+use crate::config::{Origin, TlsFiles};
 
 /// Why TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is not what it should be.
-    #[error("{key}: {} is not a PEM file with {expected}: {error}", path.display())]
+    #[error("{origin}: {key}: {} is not a PEM file with {expected}: {error}", path.display())]
     Pem {
+        /// Who named it.
+        origin: Origin,
         /// The setting that names it.
         key: &'static str,
         /// The file.
@@ -27,13 +29,14 @@ pub enum TlsError {
     },
     /// Certificate and key do not do.
     #[error(
-        "listen.tls_certificate and listen.tls_key: {} and {} cannot be used together: {error}",
+        "{}: listen.tls_certificate and listen.tls_key: {} and {} cannot be used together: {error}",
+        files.origins[0],
         files.certificate.display(),
         files.key.display()
     )]
     Refused {
         /// Both.
-        files: TlsFiles,
+        files: Box<TlsFiles>,
         /// Why.
         error: rustls::Error,
     },
@@ -41,9 +44,11 @@ pub enum TlsError {
 
 /// Reads certificate and key.
 pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
-    let unreadable = |key, path: &Path, expected| {
-        let path = path.to_owned();
+    let [of_certificate, of_key] = &files.origins;
+    let unreadable = |origin: &Origin, key, path: &Path, expected| {
+        let (origin, path) = (origin.clone(), path.to_owned());
         move |error| TlsError::Pem {
+            origin,
             key,
             path,
             expected,
@@ -53,11 +58,13 @@ pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(unreadable(
+            of_certificate,
             "listen.tls_certificate",
             &files.certificate,
             "certificates",
         ))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(
+        of_key,
         "listen.tls_key",
         &files.key,
         "a private key",
@@ -67,7 +74,7 @@ pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| TlsError::Refused {
-            files: files.clone(),
+            files: Box::new(files.clone()),
             error,
         })
 }

@@ -47,6 +47,14 @@ pub(super) fn written(name: &str) -> Option<Written> {
     Some(key.1)
 }
 
+/// Whether keys begin with this and a dot.
+pub(super) fn is_section(name: &str) -> bool {
+    names().any(|key| {
+        key.split_once('.')
+            .is_some_and(|(section, _)| section == name)
+    })
+}
+
 /// The key that somebody may have meant by `name`.
 pub(super) fn resembling(name: &str) -> Option<&'static str> {
     let distance = |key: &str| strsim::damerau_levenshtein(key, name);

@@ -66,6 +66,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// Who named them, in this order.
+    pub origins: [Origin; 2],
 }
 
 /// Keys and certificates of the node.
@@ -157,7 +159,11 @@ impl Listen {
         let tls = read.pair(files, "the path of a PEM file", path)?;
         Ok(Self {
             address: read.text("listen.address", "127.0.0.1:7700", ADDRESS, address)?,
-            tls: tls.map(|[certificate, key]| TlsFiles { certificate, key }),
+            tls: tls.map(|[certificate, key]| TlsFiles {
+                certificate,
+                key,
+                origins: files.map(|name| read.origin(name)),
+            }),
         })
     }
 }
@@ -227,12 +233,17 @@ impl Log {
 const DAYS: &str = " of days";
 
 const DOMAINS: &str = "a list of domains such as [\"b.example\"]";
-const DOMAIN: &str = "a domain such as \"a.example\", of at most 253 characters, no label longer than 63 or with a \
-     hyphen at an end";
+const DOMAIN: &str = "a domain such as \"a.example\", of at most 253 characters in 48 labels, none longer than 63 or \
+     with a hyphen at an end";
 
-/// A domain that other nodes can look for.
+/// How many labels there may be, so that whatever carries the longest names fits: certificates into 4 KiB, a
+/// KeyPackage with two of them into 6.
+const MOST_LABELS: usize = 48;
+
+/// A domain that other nodes can look for, and that certificates have room for.
 fn dns_name(text: &str) -> Option<Domain> {
-    Domain::parse(text).ok().filter(Domain::is_dns_name)
+    let domain = Domain::parse(text).ok().filter(Domain::is_dns_name)?;
+    (domain.labels_top_down().count() <= MOST_LABELS).then_some(domain)
 }
 
 const ADDRESS: &str = "an IP address and port such as \"127.0.0.1:7700\"";

@@ -18,6 +18,9 @@ const DEFAULT_FILE: &str = "config.toml";
 /// The beginning of the environment variables that are settings.
 const PREFIX: &str = "ANTIPHON_";
 
+/// How many characters are shown of a line that cannot be read.
+const SHOWN: usize = 60;
+
 /// Who gave a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -62,10 +65,13 @@ impl Sources {
         };
         let table = text.parse::<Table>().map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
+            let above = before.map_or(0, |before| before.matches('\n').count());
+            let line = text.lines().nth(above).unwrap_or_default();
             ConfigError::Syntax {
                 path: path.to_owned(),
-                line: before.map_or(1, |before| before.matches('\n').count() + 1),
+                line: above + 1,
                 message: error.message().lines().collect::<Vec<_>>().join("; "),
+                text: line.trim().chars().take(SHOWN).collect(),
             }
         })?;
         self.add_table("", table, &Origin::File(path.to_owned()));
@@ -83,8 +89,10 @@ impl Sources {
                 continue;
             };
             let name = name.to_ascii_lowercase().replace("__", ".");
-            // A variable that is no setting and looks like none may be somebody else's.
-            let is_ours = name.contains('.') || keys::resembling(&name).is_some();
+            // A variable that is no setting and looks like none may be somebody else's, such as those that
+            // Kubernetes makes for a service of this name.
+            let is_ours =
+                name.contains('.') || keys::is_section(&name) || keys::resembling(&name).is_some();
             if !is_ours {
                 continue;
             }

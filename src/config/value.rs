@@ -24,7 +24,7 @@ pub enum ConfigError {
         error: io::Error,
     },
     /// The file is not TOML.
-    #[error("{}: line {line}: {message}", path.display())]
+    #[error("{}: line {line}: {message}: {}", path.display(), text.escape_debug())]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -32,6 +32,8 @@ pub enum ConfigError {
         line: usize,
         /// Why.
         message: String,
+        /// The line, or how it begins.
+        text: String,
     },
     /// Name or value is no text.
     #[error("{origin}: its name and value must be text (UTF-8)")]
@@ -204,9 +206,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Who gave a setting.
+    pub(super) fn origin(&self, name: &str) -> Origin {
+        self.sources.origin(name)
+    }
+
     fn alone(&self, name: &'static str, other: &'static str) -> ConfigError {
         ConfigError::Alone {
-            origin: self.sources.origin(name),
+            origin: self.origin(name),
             name,
             other,
         }

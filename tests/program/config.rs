@@ -73,6 +73,10 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
         ),
         ("domain = \"a_b\"", &["config.toml", "domain", "a.example"]),
         ("domain = \"a-.example\"", &["domain", "hyphen"]),
+        (
+            &format!("domain = \"{}b\"", "a.".repeat(48)),
+            &["domain", "48 labels"],
+        ),
         ("domain = 1", &["domain", "a.example"]),
         (
             "[listen]\naddress = \"localhost\"",
@@ -81,14 +85,6 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
         (
             "[listen]\ntls_key = \"k.pem\"",
             &["listen.tls_key", "together with listen.tls_certificate"],
-        ),
-        (
-            "[listen]\ntls_certificate = \"gone.pem\"\ntls_key = \"k.pem\"",
-            &["listen.tls_certificate", "gone.pem", "a PEM file"],
-        ),
-        (
-            "[listen]\ntls_certificate = \"no.pem\"\ntls_key = \"no.pem\"",
-            &["listen.tls_key", "no.pem", "a PEM file"],
         ),
         (
             "[identity]\nalgorithm = \"rsa\"",
@@ -129,25 +125,14 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
             &["storage.cache_mib", "8 to 65536"],
         ),
         ("[log]\nlevel = \"loud\"", &["log.level", "\"debug\""]),
-        ("domain = ", &["config.toml", "line 1"]),
     ];
-    fs::write(place.path("no.pem"), "").unwrap();
-    for (text, expected) in cases {
-        fs::write(place.path("config.toml"), text).unwrap();
-        let line = place.fails(&["serve"], 2);
-        for part in expected {
-            assert!(line.contains(part), "{text}: {line}");
-        }
-        // Whoever asks before the start is told the same.
-        assert_eq!(place.fails(&["check-config"], 2), line);
-    }
+    each_is_said(&place, &cases);
     fs::write(place.path("config.toml"), "").unwrap();
-    let output = place
-        .command(&["serve"])
-        .env("ANTIPHON_LISTEN__ADRESS", "x")
-        .output()
-        .unwrap();
-    assert!(one_line(&output, 2).contains("ANTIPHON_LISTEN__ADRESS"));
+    for variable in ["ANTIPHON_LISTEN__ADRESS", "ANTIPHON_LISTEN"] {
+        let output = place.command(&["serve"]).env(variable, "x").output();
+        let line = one_line(&output.unwrap(), 2);
+        assert!(line.contains(&format!("{variable}: ")), "{line}");
+    }
     assert!(place.fails(&["--set", "no.such=1"], 2).contains("no.such"));
     assert!(
         place
@@ -158,6 +143,46 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
         !place.data().exists(),
         "a refused start left something behind"
     );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_so_is_who_named_it() {
+    let place = Place::new();
+    fs::write(place.path("no.pem"), "").unwrap();
+    let cases = [
+        ("domain = ", &["config.toml", "line 1"][..]),
+        (
+            "domain = \"a\"\ndomain = \"b\"",
+            &["config.toml", "line 2", "duplicate key", "domain = "],
+        ),
+        (
+            "[listen]\ntls_certificate = \"gone.pem\"\ntls_key = \"k.pem\"",
+            &[
+                "config.toml",
+                "listen.tls_certificate",
+                "gone.pem",
+                "a PEM file",
+            ],
+        ),
+        (
+            "[listen]\ntls_certificate = \"no.pem\"\ntls_key = \"no.pem\"",
+            &["config.toml", "listen.tls_key", "no.pem", "a PEM file"],
+        ),
+    ];
+    each_is_said(&place, &cases);
+}
+
+/// Asserts that a file with this text stops the start with one line that has these parts.
+fn each_is_said(place: &Place, cases: &[(&str, &[&str])]) {
+    for (text, expected) in cases {
+        fs::write(place.path("config.toml"), text).unwrap();
+        let line = place.fails(&["serve"], 2);
+        for part in *expected {
+            assert!(line.contains(part), "{text}: {line}");
+        }
+        // Whoever asks before the start is told the same.
+        assert_eq!(place.fails(&["check-config"], 2), line);
+    }
 }
 
 #[test]
