@@ -44,6 +44,33 @@ pub async fn open(
     if !data_dir.is_older() {
         return Ok(Storage::open(data_dir.path(), config.cache_mib)?);
     }
+    let has_mark = data_dir.format() > 1;
+    bring_up_to_date(data_dir, has_mark, config, clock).await
+}
+
+/// Opens the store, also without its mark, and writes its indexes anew.
+pub async fn repair(
+    data_dir: &DataDir,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<Storage, StoreError> {
+    if data_dir.is_older() {
+        return bring_up_to_date(data_dir, false, config, clock).await;
+    }
+    let storage = Storage::open_without_mark(data_dir.path(), config.cache_mib)?;
+    verify::check_sources(&storage)?;
+    data_dir.begin(Unfinished::RepairIndexes)?;
+    verify::rebuild_indexes(&storage).await?;
+    data_dir.finish()?;
+    Ok(storage)
+}
+
+async fn bring_up_to_date(
+    data_dir: &DataDir,
+    has_mark: bool,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<Storage, StoreError> {
     // What older formats have, this program reads: format 1 has no mark, the entries of the log in formats 1
     // and 2 are not packed, and those before 5 have no journal. Only what is derived from the log is written
     // anew.
@@ -52,10 +79,10 @@ pub async fn open(
         // nothing that the database has not, and the older version may have gone on since.
         data_dir.remove_journal()?;
     }
-    let storage = if data_dir.format() == 1 {
-        Storage::open_without_mark(data_dir.path(), config.cache_mib)?
-    } else {
+    let storage = if has_mark {
         Storage::open(data_dir.path(), config.cache_mib)?
+    } else {
+        Storage::open_without_mark(data_dir.path(), config.cache_mib)?
     };
     verify::check_sources(&storage)?;
     tracing::warn!(

@@ -124,8 +124,6 @@ enum CliError {
     Restore(#[from] RestoreError),
     #[error("{} has no node's data in it", .0.display())]
     NoData(PathBuf),
-    #[error("{} has an older format; start the node once, which brings it up to date", .0.display())]
-    OlderFormat(PathBuf),
     #[error("a passphrase that protects a private key must have at least {0} bytes")]
     ShortPassphrase(usize),
     #[error("{0}: the passphrase is empty; it is the first line")]

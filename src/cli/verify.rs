@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
-use antiphon_actors::storage::{DataDir, Exposed, Storage, Unfinished};
+use antiphon_actors::clock::SystemClock;
+use antiphon_actors::storage::{DataDir, Exposed};
 use antiphon_actors::verify::{self, KeyAt, Report};
 use serde::Serialize;
 
 use super::offline::{Offline, check_exists};
 use super::{CliError, output};
 use crate::config::Config;
+use crate::store;
 
 pub(super) fn run(config: &Config, json: bool) -> Result<ExitCode, CliError> {
     actix::System::new().block_on(async {
@@ -37,14 +39,7 @@ pub(super) fn repair_indexes(config: &Config, json: bool) -> Result<ExitCode, Cl
     actix::System::new().block_on(async {
         check_exists(config)?;
         let data_dir = DataDir::open_to_repair(&config.data_dir, &config.domain)?;
-        if data_dir.is_older() {
-            return Err(CliError::OlderFormat(config.data_dir.clone()));
-        }
-        let storage = Storage::open_without_mark(data_dir.path(), config.cache_mib)?;
-        verify::check_sources(&storage)?;
-        data_dir.begin(Unfinished::RepairIndexes)?;
-        verify::rebuild_indexes(&storage).await?;
-        data_dir.finish()?;
+        let storage = store::repair(&data_dir, config, &SystemClock).await?;
         let report = verify::verify(&storage, &config.domain, KeyAt::Files(&data_dir.keys()));
         storage.close()?;
         tell(&report, json)

@@ -133,7 +133,7 @@ impl Config {
         sources.check_keys()?;
         let read = Reader::new(sources);
         Ok(Self {
-            domain: read.text("domain", "antiphon.localhost", DOMAIN, dns_name)?,
+            domain: read.text("domain", "antiphon.localhost", DOMAIN, own_domain)?,
             data_dir: read.text("data_dir", "data", DIRECTORY, directory_with_socket)?,
             listen: Listen::read(&read)?,
             identity: Identity::read(&read)?,
@@ -240,10 +240,15 @@ const DOMAIN: &str = "a domain such as \"a.example\", of at most 253 characters 
 /// KeyPackage with two of them into 6.
 const MOST_LABELS: usize = 48;
 
-/// A domain that other nodes can look for, and that certificates have room for.
+/// A domain that certificates have room for.
+fn own_domain(text: &str) -> Option<Domain> {
+    let has_room = |domain: &Domain| domain.labels_top_down().count() <= MOST_LABELS;
+    dns_name(text).filter(has_room)
+}
+
+/// A domain that other nodes can look for.
 fn dns_name(text: &str) -> Option<Domain> {
-    let domain = Domain::parse(text).ok().filter(Domain::is_dns_name)?;
-    (domain.labels_top_down().count() <= MOST_LABELS).then_some(domain)
+    Domain::parse(text).ok().filter(Domain::is_dns_name)
 }
 
 const ADDRESS: &str = "an IP address and port such as \"127.0.0.1:7700\"";

@@ -5,9 +5,7 @@ use antiphon_actors::accounts::{
     AccountsError, AddUser, CreateInvite, EndSessionOf, FindUser, ListInvites, ListUsers,
     NewPassword, PasswordLength, RevokeInvite, SetAdministrator, SetPassword, UserSummary,
 };
-use antiphon_actors::cert_registry::{
-    ListSessions, RegistryError, ServerCertLife, ServerCerts, SessionLife,
-};
+use antiphon_actors::cert_registry::{RegistryError, ServerCertLife, ServerCerts, SessionLife};
 use antiphon_actors::key_manager::{KeyError, RotateServerKey};
 use antiphon_actors::storage::StorageError;
 use antiphon_protocol::{
@@ -118,7 +116,9 @@ pub(super) async fn carry_out(
         Request::SessionList { user: who } => {
             let user = find(&who, doors).await?;
             let user = accounts.send(FindUser { user }).await??.id;
-            let sessions = doors.registry.send(ListSessions { user }).await??;
+            let reader = doors.cert_reader.clone();
+            let listing = tokio::task::spawn_blocking(move || reader.sessions(user));
+            let sessions = listing.await.map_err(|_| MailboxError::Closed)??;
             json(
                 sessions
                     .iter()

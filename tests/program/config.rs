@@ -145,6 +145,16 @@ fn a_mistake_is_one_line_that_names_place_key_and_remedy() {
     );
 }
 
+/// How many labels a domain may have is said of the node's own.
+#[test]
+fn a_domain_of_many_labels_can_be_blocked() {
+    let domain = format!("{}b", "a.".repeat(48));
+    let text = format!("[federation]\nblock = [\"{domain}\"]\n");
+    let place = Place::new();
+    fs::write(place.path("config.toml"), text).unwrap();
+    assert!(place.ok(&["check-config"]).contains(&domain));
+}
+
 #[test]
 fn a_file_that_cannot_be_read_is_named_and_so_is_who_named_it() {
     let place = Place::new();

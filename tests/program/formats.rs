@@ -258,6 +258,47 @@ fn a_lost_mark_is_replaced_only_by_repair() {
     place.ok(&["verify"]);
 }
 
+/// Also of one of a version before, in which an entry is in the journal alone.
+#[test]
+fn repair_does_without_the_mark_of_an_older_format() {
+    for (archive, _, entries) in OLDER {
+        let place = place_of(archive);
+        drop(std::fs::remove_file(place.path("data/mark")));
+        if archive != "format-1.tar.gz" {
+            let line = place.fails(&["verify"], 1);
+            assert!(line.contains("antiphon repair-indexes"), "{line}");
+        }
+        let repaired = place.ok(&["repair-indexes"]);
+        let count = format!("log entries                  {entries}\n");
+        assert!(repaired.contains(&count), "{archive}: {repaired}");
+        assert!(place.path(&backup()).exists());
+        place.ok(&["verify"]);
+    }
+}
+
+/// What older formats have in it is gone when they are brought up to date.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_a_session_is_found_wrong_today() {
+    let place = place_of("format-6.tar.gz");
+    place.ok(&["verify"]);
+    let storage = Storage::open(&place.data(), 8).unwrap();
+    assert!(
+        storage
+            .scan_bytes(Space::FormerSessions, &[])
+            .next()
+            .is_none()
+    );
+    let mut writes = WriteSet::new();
+    writes.put_bytes(Space::FormerSessions, &[0; 16], vec![1]);
+    storage.commit(writes).await.unwrap();
+    storage.close().unwrap();
+    let found = place.run(&["verify"]);
+    let found = String::from_utf8(found.stdout).unwrap();
+    let expected = "WRONG: FormerSessions: it has 1 records, and the log makes 0";
+    assert!(found.contains(expected), "{found}");
+    place.ok(&["repair-indexes"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compaction_loses_nothing_wherever_it_is_interrupted() {
     let place = old_place();

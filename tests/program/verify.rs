@@ -231,6 +231,22 @@ async fn a_request_that_meets_a_damaged_record_is_a_fault_in_the_log() {
     }
 }
 
+/// What must be possible on a node of which a part cannot be read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_certificate_is_damaged_can_be_ended() {
+    let place = filled().await;
+    let flip: Edit<'_> = &|bytes| bytes[0] ^= 0x80;
+    // Bob's laptop.
+    change(&place, Space::LogEntries, 23, Some(flip)).await;
+    let program = place.start();
+    let path = "/key/user/bob@a.example";
+    assert_eq!(program.api.get(path).await.status(), 500);
+    place.ok(&["session", "end", "bob", "laptop"]);
+    assert_eq!(program.api.user_certs("bob@a.example", None).await.len(), 1);
+    let again = ClientKey::p256();
+    program.api.trust("bob", "laptop", &again).await;
+}
+
 /// The same bytes can be packed in more than one way, so a changed byte may change nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_the_log_says_can_be_changed_unnoticed() {

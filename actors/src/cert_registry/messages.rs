@@ -274,14 +274,6 @@ pub struct LiveSession {
     pub session_id: SessionId,
 }
 
-/// All sessions of a user, ended ones too.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<SessionLife>, RegistryError>")]
-pub struct ListSessions {
-    /// Whose.
-    pub user: Snowflake,
-}
-
 /// All server certificates, oldest first.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<ServerCertLife>, RegistryError>")]

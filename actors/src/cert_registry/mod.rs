@@ -37,8 +37,8 @@ use certs_read::CertsRead;
 pub use error::RegistryError;
 pub use export::{ExportEnd, Exported, export};
 pub use messages::{
-    AppendServerCert, EndSession, Event, InForce, ListSessions, LiveCert, LiveCertOf, LiveSession,
-    Logged, NewestEntry, OpenSession, PresentCert, RenewSession, ServerCertInForce, ServerCertLife,
+    AppendServerCert, EndSession, Event, InForce, LiveCert, LiveCertOf, LiveSession, Logged,
+    NewestEntry, OpenSession, PresentCert, RenewSession, ServerCertInForce, ServerCertLife,
     ServerCerts, SessionCertsInForce, SessionLife, SessionRef, SessionRider, SignInWithCert,
     Standing,
 };
@@ -274,14 +274,6 @@ impl Handler<LiveSession> for CertRegistry {
         self.store
             .live_session(message.user, &message.session_id)?
             .ok_or(RegistryError::NoSuchSession)
-    }
-}
-
-impl Handler<ListSessions> for CertRegistry {
-    type Result = Result<Vec<SessionLife>, RegistryError>;
-
-    fn handle(&mut self, message: ListSessions, _: &mut Context<Self>) -> Self::Result {
-        self.store.sessions(message.user, self.now(), self.newest())
     }
 }
 

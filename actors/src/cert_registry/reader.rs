@@ -13,7 +13,7 @@ use super::store::{Head, Store};
 use super::timelines::Timelines;
 use super::{
     InForce, LiveCert, LiveCertOf, RegistryError, ServerCertInForce, SessionCertsInForce,
-    SessionRef,
+    SessionLife, SessionRef,
 };
 use crate::clock::SharedClock;
 
@@ -80,6 +80,13 @@ impl CertReader {
         let step = self.store.newest_step(&session.key(), at, newest)?;
         let step = step.filter(|step| step.is_valid(at));
         Ok(step.map(|step| step.sequence))
+    }
+
+    /// All sessions of a user, with the certificate that each has now. For each that has ended a certificate is read,
+    /// and there may be many: not for a thread on which others wait.
+    pub fn sessions(&self, user: Snowflake) -> Result<Vec<SessionLife>, RegistryError> {
+        let Asked { at, newest, .. } = self.resolve(None)?;
+        self.store.sessions(user, at, newest)
     }
 
     /// The newest of a user's sessions, also one that has ended.

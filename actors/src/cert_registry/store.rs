@@ -197,6 +197,19 @@ impl Store {
         }))
     }
 
+    /// Where a session stands among the live ones of its user, of whom there are not many: to end one must be
+    /// possible also where its certificates cannot be read.
+    fn live_key_of(&self, session: SessionRef) -> Result<Option<Vec<u8>>, RegistryError> {
+        let by_user = key(&[session.user.as_u64()]);
+        for found in self.storage.scan::<Number>(Space::LiveSessions, &by_user) {
+            let (by_id, Number(live)) = found?;
+            if live == session.session.as_u64() {
+                return Ok(Some(by_id));
+            }
+        }
+        Ok(None)
+    }
+
     /// The certificate that a session got last.
     pub(super) fn newest_session_cert(&self, last: &LastRun) -> Result<ActorCert, RegistryError> {
         let newest = last.newest().ok_or(RegistryError::NoSuchSession)?;

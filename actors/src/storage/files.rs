@@ -53,8 +53,12 @@ pub fn fill_durably<E: From<io::Error>>(
         .write(true)
         .mode(0o600)
         .open(&temporary)?;
-    write(&mut file)?;
-    file.sync_all()?;
+    let written = write(&mut file).and_then(|()| Ok(file.sync_all()?));
+    if written.is_err() {
+        // A full disk is not to be kept full. What went wrong before is what matters.
+        drop(fs::remove_file(&temporary));
+    }
+    written?;
     fs::rename(&temporary, path)?;
     path.parent().map_or(Ok(()), sync_directory)?;
     Ok(())

@@ -9,12 +9,13 @@ mod stopped;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::{Record, RecordError, Space, Storage, WriteSet};
+use super::{Record, RecordError, Space, Storage, WriteSet, fill_durably};
 use crate::tests::Random;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,4 +266,17 @@ fn change(storage: &Storage, model: &mut Model, random: &mut Random, round: u64)
     }
     // Seen at once; that it becomes durable is not what this is about.
     drop(storage.commit(writes));
+}
+
+/// A full disk would stay full.
+#[test]
+fn a_file_that_could_not_be_filled_leaves_nothing() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("a.backup");
+    let filled = fill_durably(&path, |file| {
+        file.write_all(b"half")?;
+        Err(io::Error::other("full"))
+    });
+    assert_eq!(filled.unwrap_err().to_string(), "full");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

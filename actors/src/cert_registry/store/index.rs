@@ -29,9 +29,9 @@ impl Store {
         };
         match step.change {
             Change::Ended => {
-                let cert = self.newest_session_cert(&last)?;
-                let by_id = live_key(session.user, cert.session_id());
-                writes.remove(Space::LiveSessions, &by_id);
+                if let Some(by_id) = self.live_key_of(session)? {
+                    writes.remove(Space::LiveSessions, &by_id);
+                }
             }
             Change::Cert { .. } if last.has_begun() => {}
             Change::Cert { .. } => {

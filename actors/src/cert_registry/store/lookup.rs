@@ -114,7 +114,7 @@ impl Store {
     ) -> Result<Option<Snowflake>, RegistryError> {
         let mut runs = self.runs_until(user, [u64::MAX; 3]);
         let newest = runs.next().transpose()?;
-        Ok(newest.map(|(session, ..)| session))
+        Ok(newest.map(|(session, ..)| session.session))
     }
 
     /// The timeline of a user, among the entries up to `newest`; none of one that is too long.
@@ -185,8 +185,8 @@ impl Store {
     }
 
     /// The newest step of each of a user's sessions at `at`, among the entries up to `newest`, in the order in
-    /// which the sessions were first seen. For each it reads backwards from where its answer should be, however
-    /// long its history, and however long that of the others.
+    /// which the sessions were first seen. They are walked through from the last; what comes after `at`, and
+    /// what is before a session's answer, is jumped over, however long it is.
     fn newest_steps(
         &self,
         user: Snowflake,
@@ -194,44 +194,42 @@ impl Store {
         newest: u64,
     ) -> Result<Vec<(SessionRef, Step)>, RegistryError> {
         let at = at.as_secs();
-        let mut steps = Vec::new();
-        let mut until = Some([u64::MAX; 3]);
-        while let Some(place) = until
-            && let Some(found) = self.runs_until(user, place).next()
-        {
-            let (session, [since, first], run) = found?;
-            let number = session.as_u64();
-            until = if since > at {
-                Some([number, at, u64::MAX])
+        let mut steps: Vec<(SessionRef, Step)> = Vec::new();
+        let mut runs = self.runs_until(user, [u64::MAX; 3]);
+        while let Some(found) = runs.next() {
+            let (session, since, run) = found?;
+            let number = session.session.as_u64();
+            if steps.last().is_some_and(|(known, _)| *known == session) {
+                let Some(older) = number.checked_sub(1) else {
+                    break;
+                };
+                runs = self.runs_until(user, [older, u64::MAX, u64::MAX]);
+            } else if since > at {
+                runs = self.runs_until(user, [number, at, u64::MAX]);
             } else if let Some(step) = run.newest(at, newest) {
-                steps.push((SessionRef { user, session }, step));
-                number
-                    .checked_sub(1)
-                    .map(|older| [older, u64::MAX, u64::MAX])
-            } else {
-                // It is newer than `newest`.
-                Some([number, since, first.saturating_sub(1)])
-            };
+                steps.push((session, step));
+            }
+            // Else all of the run is newer than `newest`.
         }
         steps.reverse();
         Ok(steps)
     }
 
     /// The runs of a user up to a place (session, logging time, sequence number), the last first: each with its
-    /// session, and the time and number of its first step.
+    /// session, and the time of its first step.
     fn runs_until(
         &self,
         user: Snowflake,
         [session, at, sequence]: [u64; 3],
-    ) -> impl Iterator<Item = Result<(Snowflake, [u64; 2], Run), StorageError>> + use<> {
+    ) -> impl Iterator<Item = Result<(SessionRef, u64, Run), StorageError>> + use<> {
         let index = Space::SessionCertIndex;
         let from = key(&[user.as_u64(), 0, 0, 0]);
         let to = key(&[user.as_u64(), session, at, sequence]);
         let found = self.storage.range::<Run>(index, &from, &to).rev();
         found.map(move |found| {
             let (by_time, run) = found?;
-            let [_, session, at, sequence] = numbers(index, &by_time)?;
-            Ok((Snowflake::from_u64(session), [at, sequence], run))
+            let [user, session, since, _] = numbers(index, &by_time)?;
+            Ok((SessionRef::from_numbers(user, session), since, run))
         })
     }
 

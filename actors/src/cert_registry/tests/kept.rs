@@ -5,7 +5,7 @@ use crate::storage::Slot;
 
 #[actix::test]
 async fn a_history_too_long_to_keep_is_read_from_the_log() {
-    let (_directory, clock, running) = begin();
+    let (directory, clock, running) = begin();
     let issuer = Issuer::new();
     let id = SessionId::parse("phone").unwrap();
     let session = SessionRef::from_numbers(1, 2);
@@ -38,6 +38,14 @@ async fn a_history_too_long_to_keep_is_read_from_the_log() {
         }
     }
     running.stop();
+
+    // Entries that are not on disk yet are not seen, also where a run has no others.
+    let store = Store::new(Storage::open(directory.path(), 8).unwrap());
+    for (newest, cert) in (1..).zip(&certs) {
+        let found = store.session_certs_in_force(session.user, clock.now(), newest);
+        let found: Vec<_> = found.unwrap().into_iter().map(|cert| cert.der).collect();
+        assert_eq!(found, [cert.as_der().to_vec()], "up to entry {newest}");
+    }
 }
 
 /// The first entry of a log, which is unlike the others, is no measure for them.
