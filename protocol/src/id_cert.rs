@@ -108,8 +108,8 @@ struct Parts {
 }
 
 impl ServerCert {
-    /// Reads a server's certificate, of at most 4 KiB, and verifies its signature with its own key.
-    pub fn from_der(bytes: &[u8]) -> Result<Self, IdCertError> {
+    /// Its signature is verified with its own key.
+    fn read(bytes: &[u8]) -> Result<(Self, Certificate), IdCertError> {
         check_size(bytes)?;
         let (certificate, signed) = parse(bytes)?;
         let DistinguishedName::Server(domain) = subject(&certificate)? else {
@@ -123,7 +123,7 @@ impl ServerCert {
             .signed
             .verify(&parts.public_key)
             .map_err(IdCertError::Signature)?;
-        Ok(Self { parts })
+        Ok((Self { parts }, certificate))
     }
 
     /// The server's domain.
@@ -133,8 +133,8 @@ impl ServerCert {
 }
 
 impl ActorCert {
-    /// Reads an actor's certificate, of at most 4 KiB. Its signature is checked by [`Self::verify`].
-    pub fn from_der(bytes: &[u8]) -> Result<Self, IdCertError> {
+    /// Its signature is checked by [`Self::verify`].
+    fn read(bytes: &[u8]) -> Result<(Self, Certificate), IdCertError> {
         check_size(bytes)?;
         let (certificate, signed) = parse(bytes)?;
         let DistinguishedName::Actor { fid, session_id } = subject(&certificate)? else {
@@ -144,11 +144,12 @@ impl ActorCert {
         if parts.issuer != *fid.domain() {
             return Err(IdCertError::OtherDomain);
         }
-        Ok(Self {
+        let read = Self {
             parts,
             fid,
             session_id,
-        })
+        };
+        Ok((read, certificate))
     }
 
     /// Verifies that `server` issued this certificate: name, signature, and a validity inside its
@@ -187,11 +188,15 @@ impl ActorCert {
 macro_rules! accessors {
     ($kind:ty) => {
         impl $kind {
+            /// Reads one of at most 4 KiB. A server's has proved that its own key signed it.
+            pub fn from_der(bytes: &[u8]) -> Result<Self, IdCertError> {
+                Self::read(bytes).map(|(cert, _)| cert)
+            }
+
             /// Reads one from outside, each byte of which must be of one of its fields. The parser passes over some
             /// that are of none, and a log may have such a certificate from before anybody looked.
             pub fn from_outside(bytes: &[u8]) -> Result<Self, IdCertError> {
-                let cert = Self::from_der(bytes)?;
-                let (certificate, _) = parse(bytes)?;
+                let (cert, certificate) = Self::read(bytes)?;
                 check_is_whole(&certificate, bytes)?;
                 Ok(cert)
             }

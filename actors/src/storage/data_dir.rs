@@ -21,8 +21,8 @@ pub use privacy::Exposed;
 /// The format of the data directory that this program writes.
 ///
 /// 1: without `mark`. 2: with it. 3: with packed entries in the log. 4: with the steps of sessions in
-/// runs. 5: with a journal before the database. 6: a database may have segments of any length. 7: sessions
-/// have no records besides those runs.
+/// runs. 5: with a journal before the database. 6: a database may have segments of any length. 7: without a
+/// record of each session, which its runs make needless.
 pub const FORMAT: u32 = 7;
 
 /// From this format on there is a journal.
