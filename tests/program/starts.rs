@@ -123,7 +123,11 @@ fn a_lost_database_stops_the_start() {
     let line = place.fails(&SERVE, 1);
     assert!(line.contains("the database data/db is missing"), "{line}");
     // Also when there is nothing left that knows how much it should have had.
-    fs::remove_file(place.data().join("mark")).unwrap();
+    let mark = place.data().join("mark");
+    fs::write(&mark, [0; 4168]).unwrap();
+    let line = place.fails(&SERVE, 1);
+    assert!(line.contains("has lost its database"), "{line}");
+    fs::remove_file(mark).unwrap();
     let line = place.fails(&SERVE, 1);
     assert!(line.contains("has lost its database"), "{line}");
     assert!(!place.data().join("db").exists());

@@ -14,6 +14,7 @@ use std::time::Duration;
 use antiphon_protocol::Domain;
 
 use super::files::{lock_within, remove_directory};
+use super::mark::MarkFile;
 use super::{create_private, sync_directory, write_durably};
 pub use error::DataDirError;
 pub use privacy::Exposed;
@@ -299,11 +300,18 @@ impl DataDir {
                 wanted: domain.clone(),
             });
         }
-        // Where there is a mark, the store itself knows whether its database is missing.
-        if !self.path.join("db").join("db").exists() && !self.path.join("mark").exists() {
+        if !self.path.join("db").join("db").exists() && !self.has_mark()? {
             return Err(DataDirError::DatabaseMissing(self.path.clone()));
         }
         Ok(Some(format))
+    }
+
+    /// Whether there is a mark that can be read. With one, the store itself knows whether its database is
+    /// missing; without, it would begin a new one.
+    fn has_mark(&self) -> Result<bool, DataDirError> {
+        let path = self.path.join("mark");
+        let opened = MarkFile::open(&path).map_err(|error| DataDirError::Io { path, error })?;
+        Ok(opened.is_some_and(|(_, mark)| mark.is_some()))
     }
 }
 

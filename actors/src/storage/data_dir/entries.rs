@@ -5,11 +5,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "node",
+    "node.new",
     "mark",
     "lock",
     "unfinished",
+    "unfinished.new",
     "opening",
     "control.sock",
     "keys",
