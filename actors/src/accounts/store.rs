@@ -146,7 +146,7 @@ impl Store {
     pub(super) fn id_of(&self, fid: &Fid) -> Result<Option<Snowflake>, StorageError> {
         let id = self
             .storage
-            .get::<Id>(Space::UsersByFid, fid.to_string().as_bytes())?;
+            .get_one_of_many::<Id>(Space::UsersByFid, fid.to_string().as_bytes())?;
         Ok(id.map(|Id(id)| Snowflake::from_u64(id)))
     }
 

@@ -59,8 +59,10 @@ impl CertsRead {
     /// Keeps the certificates of the block in which an entry is.
     fn keep_around(&self, slots: &Slots, store: &Store, sequence: u64) {
         let first = sequence - sequence % BLOCK;
-        let certs = store.certs(first..=first | (BLOCK - 1));
         // What is damaged is the trouble of whoever asks for it.
+        let Ok(certs) = store.certs(first..=first | (BLOCK - 1)) else {
+            return;
+        };
         let compressed = certs.map(|der| self.sample.compress(&der?));
         slots.put(first, &compressed.collect::<Vec<_>>());
     }

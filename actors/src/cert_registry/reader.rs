@@ -9,7 +9,7 @@ use antiphon_protocol::{ServerCert, SessionId, Snowflake, Timestamp};
 
 use super::certs_read::CertsRead;
 use super::server_timeline::ServerTimeline;
-use super::store::{Head, Store};
+use super::store::{Head, Step, Store};
 use super::timelines::Timelines;
 use super::{
     InForce, LiveCert, LiveCertOf, RegistryError, ServerCertInForce, SessionCertsInForce,
@@ -66,11 +66,26 @@ pub struct CertReader {
 }
 
 impl CertReader {
-    /// The certificates of a user's sessions in force now, in the order in which the sessions were
-    /// first seen.
-    pub fn live_certs(&self, user: Snowflake) -> Result<Vec<LiveCert>, RegistryError> {
-        let now = self.resolve(None)?;
-        self.session_certs(user, now)
+    /// The sessions of a user that have a certificate in force now, in the order in which they were first
+    /// seen, each with its entry in the log. The certificates themselves are not read.
+    pub fn live_entries(&self, user: Snowflake) -> Result<Vec<(SessionRef, u64)>, RegistryError> {
+        let Asked { at, newest, .. } = self.resolve(None)?;
+        let timeline = match self.timelines.get(user) {
+            Some(timeline) => Some(timeline),
+            None => {
+                let timeline = self.store.timeline(user, newest)?;
+                timeline.inspect(|timeline| self.timelines.keep(user, timeline.clone()))
+            }
+        };
+        let steps = match timeline {
+            Some(timeline) => timeline.read()?.in_force(at)?,
+            None => self.store.session_steps_in_force(user, at, newest)?,
+        };
+        let entries = steps.into_iter().map(|(session, step)| {
+            let session = SessionRef { user, session };
+            (session, step.sequence)
+        });
+        Ok(entries.collect())
     }
 
     /// The log entry of the certificate of one session in force now.
@@ -129,7 +144,7 @@ impl CertReader {
     }
 
     /// The certificates of a user's sessions in force.
-    fn session_certs(&self, user: Snowflake, asked: Asked) -> Result<Vec<LiveCert>, RegistryError> {
+    fn session_certs(&self, user: Snowflake, asked: Asked) -> Result<Vec<Vec<u8>>, RegistryError> {
         let Asked { at, newest, .. } = asked;
         let kept = self.timelines.get(user);
         let is_kept = kept.is_some();
@@ -137,13 +152,18 @@ impl CertReader {
             Some(timeline) => timeline,
             None => match self.store.timeline(user, newest)? {
                 Some(timeline) => timeline,
-                None => return self.store.session_certs_in_force(user, at, newest),
+                None => {
+                    let steps = self.store.session_steps_in_force(user, at, newest)?;
+                    let sequences = steps.iter().map(|(_, step)| step.sequence);
+                    return sequences
+                        .map(|sequence| self.store.cert(sequence))
+                        .collect();
+                }
             },
         };
         let told = timeline.read()?;
         let (mut certs, mut has_all) = (Vec::new(), true);
-        for (session, step) in told.in_force(at)? {
-            let sequence = step.sequence;
+        for (_, Step { sequence, .. }) in told.in_force(at)? {
             let kept = self.timelines.cert(&told, sequence)?;
             has_all &= kept.is_some();
             let der = match kept {
@@ -151,21 +171,16 @@ impl CertReader {
                 // What is in force now is kept in memory.
                 None => self.certs_read.cert(&self.store, sequence, !asked.is_now)?,
             };
-            let session = SessionRef { user, session };
-            certs.push(LiveCert {
-                session,
-                sequence,
-                der,
-            });
+            certs.push((sequence, der));
         }
         // What is in force now is asked for again; of the past, each second is another question.
         if asked.is_now && !has_all {
-            let certs = certs.iter().map(|cert| (cert.sequence, &*cert.der));
+            let certs = certs.iter().map(|(sequence, der)| (*sequence, &**der));
             self.timelines.keep_with_certs(user, &told, certs)?;
         } else if !is_kept {
             self.timelines.keep(user, timeline);
         }
-        Ok(certs)
+        Ok(certs.into_iter().map(|(_, der)| der).collect())
     }
 
     /// What a lookup means.
@@ -207,9 +222,8 @@ impl Handler<SessionCertsInForce> for CertReader {
 
     fn handle(&mut self, message: SessionCertsInForce, _: &mut Context<Self>) -> Self::Result {
         let asked = self.resolve(message.at)?;
-        let certs = self.session_certs(message.user, asked)?;
         Ok(InForce {
-            certs: certs.into_iter().map(|cert| cert.der).collect(),
+            certs: self.session_certs(message.user, asked)?,
             is_final: asked.is_final,
         })
     }

@@ -209,9 +209,9 @@ impl Store {
         at_once: usize,
     ) -> Result<Vec<SessionRef>, StorageError> {
         let from = after.map_or_else(Vec::new, |session| [&session.key()[..], &[0]].concat());
-        let racks = self.storage.range::<Rack>(Space::Racks, &from, &[0xff; 17]);
-        let sessions = racks.take(at_once);
-        let sessions = sessions.map(|found| SessionRef::of_key(Space::Racks, &found?.0));
+        let keys = self.storage.keys(Space::Racks, &from, &[0xff; 17]);
+        let sessions = keys.take(at_once);
+        let sessions = sessions.map(|key| SessionRef::of_key(Space::Racks, &key?));
         sessions.collect()
     }
 }

@@ -67,25 +67,18 @@ impl Store {
         steps.filter(move |step| step.as_ref().map_or(true, |step| step.sequence <= newest))
     }
 
-    /// The certificates of the user's sessions in force at `at`, among the entries up to `newest`.
-    pub(in crate::cert_registry) fn session_certs_in_force(
+    /// The steps of the user's sessions in force at `at`, among the entries up to `newest`.
+    pub(in crate::cert_registry) fn session_steps_in_force(
         &self,
         user: Snowflake,
         at: Timestamp,
         newest: u64,
-    ) -> Result<Vec<LiveCert>, RegistryError> {
-        let mut certs = Vec::new();
-        for (session, step) in self.newest_steps(user, at, newest)? {
-            if step.is_valid(at.as_secs()) {
-                let (sequence, der) = (step.sequence, self.cert(step.sequence)?);
-                certs.push(LiveCert {
-                    session,
-                    sequence,
-                    der,
-                });
-            }
-        }
-        Ok(certs)
+    ) -> Result<Vec<(Snowflake, Step)>, RegistryError> {
+        let steps = self.newest_steps(user, at, newest)?.into_iter();
+        let steps = steps.map(|(session, step)| (session.session, step));
+        Ok(steps
+            .filter(|(_, step)| step.is_valid(at.as_secs()))
+            .collect())
     }
 
     /// The same of one session: its others, however many, cost nothing.
@@ -124,6 +117,7 @@ impl Store {
         newest: u64,
     ) -> Result<Option<Timeline>, RegistryError> {
         let (space, of_user) = (Space::SessionCertIndex, key(&[user.as_u64()]));
+        self.storage.count_page(space, &of_user)?;
         let runs = self.storage.scan_bytes(space, &of_user).map(|found| {
             let (by_time, run) = found?;
             let [_, session, _, _] = numbers(space, &by_time)?;
@@ -296,15 +290,18 @@ impl Store {
     pub(in crate::cert_registry) fn certs(
         &self,
         sequences: RangeInclusive<u64>,
-    ) -> impl Iterator<Item = Option<Vec<u8>>> + use<> {
+    ) -> Result<impl Iterator<Item = Option<Vec<u8>>> + use<>, StorageError> {
         let (first, last) = (key(&[*sequences.start()]), key(&[*sequences.end()]));
+        for end in [&first, &last] {
+            self.storage.count_page(Space::LogEntries, end)?;
+        }
         let found = self
             .storage
             .range::<Entry>(Space::LogEntries, &first, &last);
         let mut found = found.map_while(Result::ok).peekable();
-        sequences.map(move |sequence| {
+        Ok(sequences.map(move |sequence| {
             let (_, entry) = found.next_if(|(number, _)| *number == key(&[sequence]))?;
             entry.event.into_cert()
-        })
+        }))
     }
 }

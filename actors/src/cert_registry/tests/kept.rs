@@ -42,9 +42,20 @@ async fn a_history_too_long_to_keep_is_read_from_the_log() {
     // Entries that are not on disk yet are not seen, also where a run has no others.
     let store = Store::new(Storage::open(directory.path(), 8).unwrap());
     for (newest, cert) in (1..).zip(&certs) {
-        let found = store.session_certs_in_force(session.user, clock.now(), newest);
-        let found: Vec<_> = found.unwrap().into_iter().map(|cert| cert.der).collect();
-        assert_eq!(found, [cert.as_der().to_vec()], "up to entry {newest}");
+        let found = store.live_cert_of(session, clock.now(), newest);
+        let found = found.unwrap().map(|live| live.der);
+        assert_eq!(
+            found.as_deref(),
+            Some(cert.as_der()),
+            "up to entry {newest}"
+        );
+        let steps = store.session_steps_in_force(session.user, clock.now(), newest);
+        let entries: Vec<_> = steps
+            .unwrap()
+            .iter()
+            .map(|(_, step)| step.sequence)
+            .collect();
+        assert_eq!(entries, [newest]);
     }
 }
 

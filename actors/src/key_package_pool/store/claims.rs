@@ -96,16 +96,20 @@ impl Store {
         now: Timestamp,
         writes: &mut WriteSet,
     ) -> Result<Option<Vec<u8>>, StorageError> {
-        let claims = self
-            .storage
-            .range::<Claimed>(Space::Claims, from, &[0xff; 17]);
-        for (position, found) in claims.enumerate() {
-            let (key, claimed) = found?;
+        let keys = self.storage.keys(Space::Claims, from, &[0xff; 17]);
+        for (position, key) in keys.enumerate() {
+            let key = key?;
             if position == at_once {
                 return Ok(Some(key));
             }
-            if claimed.is_over(now) {
-                self.forget_claim(&key, writes)?;
+            match self.storage.get::<Claimed>(Space::Claims, &key) {
+                Ok(Some(claimed)) if claimed.is_over(now) => self.forget_claim(&key, writes)?,
+                Ok(_) => {}
+                // One that is damaged does not keep those behind it.
+                Err(error @ StorageError::Damaged { .. }) => {
+                    tracing::error!(%error, "an old claim could not be forgotten");
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
