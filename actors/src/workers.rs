@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 pub struct Workers {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    queue: usize,
 }
 
 /// Why work was not done.
@@ -45,7 +46,13 @@ impl Workers {
         Self {
             running: Arc::new(Semaphore::new(at_once)),
             admitted: Arc::new(Semaphore::new(at_once + queue)),
+            queue,
         }
+    }
+
+    /// Whether some work waits for a worker.
+    pub fn has_waiting(&self) -> bool {
+        self.admitted.available_permits() < self.queue
     }
 
     /// Has `work` done, once a worker is free. [`WorkError::Busy`], at once, if as much of it as the

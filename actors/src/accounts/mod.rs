@@ -18,9 +18,8 @@ mod store;
 mod users;
 mod verify;
 
-use std::time::Duration;
 
-use actix::{Actor, Addr, AsyncContext as _, Context, ResponseActFuture};
+use actix::{Actor, Addr, Context, ResponseActFuture};
 use antiphon_protocol::{Domain, SessionId, Snowflake, Timestamp};
 
 pub use error::{AccountsError, ChallengeFailure};
@@ -65,9 +64,6 @@ pub struct Settings {
     /// How long a token is good, in days.
     pub token_days: u64,
 }
-
-/// How long memory for password hashes is kept after the last one, at least.
-const MEMORY_KEPT: Duration = Duration::from_secs(2);
 
 /// The actor. See the module.
 #[derive(Debug)]
@@ -132,10 +128,6 @@ impl Accounts {
 
 impl Actor for Accounts {
     type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Context<Self>) {
-        context.run_interval(MEMORY_KEPT, |accounts, _| accounts.hasher.release_unused());
-    }
 }
 
 /// An answer that is known at once.

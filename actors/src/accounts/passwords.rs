@@ -11,7 +11,7 @@ use argon2::{Argon2, Block, Params};
 use rand_core::OsRng;
 
 use super::AccountsError;
-use crate::workers::Workers;
+use crate::workers::{WorkError, Workers};
 
 pub use given::{NewPassword, Password, PasswordLength};
 
@@ -29,45 +29,33 @@ pub(super) struct Hasher {
     memory: Memory,
 }
 
-/// The memory of hashes that are done, for the next: to take 19 MiB anew takes half as long as the hash
-/// itself (docs/decisions/0021).
+/// The memory of hashes that are done, for those that wait: to take 19 MiB anew takes half as long as the hash
+/// itself (docs/decisions/0047).
 #[derive(Debug, Clone, Default)]
-struct Memory(Arc<Mutex<Free>>);
-
-#[derive(Debug, Default)]
-struct Free {
-    blocks: Vec<Vec<Block>>,
-    /// Whether some was used since it was last asked.
-    was_used: bool,
-}
+struct Memory(Arc<Mutex<Vec<Vec<Block>>>>);
 
 impl Memory {
     /// Computes the hash of a password.
     fn hash(&self, argon2: &Argon2<'_>, password: &[u8], salt: Salt<'_>) -> Result<Output, Error> {
         let mut bytes = [0; Salt::MAX_LENGTH];
         let salt = salt.decode_b64(&mut bytes)?;
-        let mut memory = self.free().blocks.pop().unwrap_or_default();
+        let mut memory = self.free().pop().unwrap_or_default();
         memory.resize(argon2.params().block_count(), Block::default());
         let length = argon2.params().output_len();
         let length = length.unwrap_or(Params::DEFAULT_OUTPUT_LEN);
         let hashed = Output::init_with(length, |output| {
             Ok(argon2.hash_password_into_with_memory(password, salt, output, &mut memory)?)
         });
-        let mut free = self.free();
-        free.blocks.push(memory);
-        free.was_used = true;
+        self.free().push(memory);
         hashed
     }
 
-    /// Gives back what nobody has used since this was last called.
-    fn release_unused(&self) {
-        let mut free = self.free();
-        if !std::mem::take(&mut free.was_used) {
-            free.blocks = Vec::new();
-        }
+    /// Gives back what no hash is using.
+    fn release(&self) {
+        *self.free() = Vec::new();
     }
 
-    fn free(&self) -> MutexGuard<'_, Free> {
+    fn free(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,15 +73,9 @@ impl Hasher {
         })
     }
 
-    /// Gives memory back that nobody has used since this was last called.
-    pub(super) fn release_unused(&self) {
-        self.memory.release_unused();
-    }
-
     /// Hashes a password to be kept, as a PHC string.
     pub(super) async fn hash(self, password: NewPassword) -> Result<String, AccountsError> {
-        let memory = self.memory.clone();
-        let hashed = self.workers.run(move || hash(&memory, password.as_bytes()));
+        let hashed = self.run(move |memory| hash(memory, password.as_bytes()));
         hashed.await?.map_err(hashing)
     }
 
@@ -104,13 +86,28 @@ impl Hasher {
         password: Password,
         kept: Option<String>,
     ) -> Result<bool, AccountsError> {
-        let (decoy, memory) = (Arc::clone(&self.decoy), self.memory.clone());
-        let verifying = self.workers.run(move || {
+        let decoy = Arc::clone(&self.decoy);
+        let verifying = self.run(move |memory| {
             let is_known = kept.is_some();
-            let is_right = verify(&memory, &password, kept.as_deref().unwrap_or(&decoy))?;
+            let is_right = verify(memory, &password, kept.as_deref().unwrap_or(&decoy))?;
             Ok(is_known && is_right)
         });
         verifying.await?.map_err(hashing)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Memory) -> T + Send + 'static,
+    ) -> Result<T, WorkError> {
+        let (memory, workers) = (self.memory.clone(), self.workers.clone());
+        let done = self.workers.run(move || {
+            let done = work(&memory);
+            if !workers.has_waiting() {
+                memory.release();
+            }
+            done
+        });
+        done.await
     }
 }
 

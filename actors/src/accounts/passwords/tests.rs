@@ -1,6 +1,9 @@
 //! What is kept of passwords.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use argon2::password_hash::PasswordVerifier as _;
+use futures_util::future::join_all;
 
 use super::*;
 
@@ -18,28 +21,54 @@ fn what_is_kept_is_what_the_library_would_keep() {
     // Also in memory that was used before.
     assert_eq!(verify(&memory, &password("one"), &kept), Ok(true));
     assert_eq!(verify(&memory, &password("two"), &kept), Ok(false));
-    assert_eq!(memory.free().blocks.len(), 1);
-    // Until nobody has wanted it for a while.
-    memory.release_unused();
-    assert_eq!(memory.free().blocks.len(), 1);
-    memory.release_unused();
-    assert_eq!(memory.free().blocks.len(), 0);
+    assert_eq!(memory.free().len(), 1);
+    memory.release();
+    assert_eq!(memory.free().len(), 0);
     assert_eq!(verify(&memory, &password("one"), &kept), Ok(true));
-    assert_eq!(memory.free().blocks.len(), 1);
+    assert_eq!(memory.free().len(), 1);
+}
+
+/// A crowd takes its memory once; it is nobody's as soon as nobody waits.
+#[tokio::test]
+async fn memory_is_kept_for_those_who_wait() {
+    let hasher = Hasher::new().unwrap();
+    let crowd = 8 * std::thread::available_parallelism().unwrap().get();
+    let taken_over = Arc::new(AtomicUsize::new(0));
+    let guests = (0..crowd).map(|_| {
+        let taken_over = Arc::clone(&taken_over);
+        let hash_in_it = move |memory: &Memory| {
+            taken_over.fetch_add(memory.free().len().min(1), Ordering::Relaxed);
+            hash(memory, b"one").unwrap()
+        };
+        hasher.run(hash_in_it)
+    });
+    for hashed in join_all(guests).await {
+        hashed.unwrap();
+    }
+    // All but the first on each of the cores.
+    let taken_over = taken_over.load(Ordering::Relaxed);
+    assert!(taken_over >= crowd / 2, "{taken_over} of {crowd}");
+    assert_eq!(hasher.memory.free().len(), 0);
 }
 
 #[tokio::test]
 async fn a_crowd_leaves_half_of_the_cores_to_others() {
     let hasher = Hasher::new().unwrap();
-    let crowd = (0..8).map(|_| {
-        let password = Password::new("one".to_owned());
-        tokio::spawn(hasher.clone().verify(password, None))
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let guests = (0..8).map(|_| {
+        let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+        hasher.run(move |memory| {
+            let at_once = running.fetch_add(1, Ordering::SeqCst) + 1;
+            most.fetch_max(at_once, Ordering::SeqCst);
+            hash(memory, b"one").unwrap();
+            running.fetch_sub(1, Ordering::SeqCst);
+        })
     });
-    for guest in crowd.collect::<Vec<_>>() {
-        assert!(!guest.await.unwrap().unwrap());
+    for guest in join_all(guests).await {
+        guest.unwrap();
     }
-    // Each that ran beside others took memory of its own.
     let cores = std::thread::available_parallelism().unwrap().get();
-    let at_once = hasher.memory.free().blocks.len();
-    assert!(at_once <= (cores / 2).max(1), "{at_once} on {cores} cores");
+    let most = most.load(Ordering::SeqCst);
+    assert!(most <= (cores / 2).max(1), "{most} on {cores} cores");
 }
