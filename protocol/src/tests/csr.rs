@@ -14,6 +14,8 @@ use super::support::{
 };
 use crate::{CsrError, IdCsr, KeyAlgorithm, NameError, VerifiedCsr};
 
+const EXTENSION_REQUEST: &str = "1.2.840.113549.1.9.14";
+
 fn verify(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
     IdCsr::from_der(der)?.verify()
 }
@@ -127,9 +129,17 @@ fn each_fault_of_a_name_has_its_own_refusal() {
     assert_eq!(refusal(vec![ia5(DC, "example")]), CsrError::NotAnActor);
 }
 
-fn requested(oid: &str, extension: &Extension) -> Attributes {
-    let value = Any::encode_from(&vec![extension.clone()]).unwrap();
+fn requested(oid: &str, extensions: &[Extension]) -> Attributes {
+    let value = Any::encode_from(&extensions.to_vec()).unwrap();
     attributes(ObjectIdentifier::new_unwrap(oid), value)
+}
+
+fn extension(oid: ObjectIdentifier, der: &[u8]) -> Extension {
+    Extension {
+        extn_id: oid,
+        critical: true,
+        extn_value: OctetString::new(der).unwrap(),
+    }
 }
 
 fn attributes(oid: ObjectIdentifier, value: Any) -> Attributes {
@@ -165,21 +175,42 @@ fn the_wish_to_be_more_than_an_actor_is_refused_in_every_form() {
         (KeyUsage::OID, vec![4, 0], Err(CsrError::Extension)),
     ];
     for (oid, der, expected) in cases {
-        let extension = Extension {
-            extn_id: oid,
-            critical: true,
-            extn_value: OctetString::new(der.clone()).unwrap(),
-        };
+        let wish = [extension(oid, &der)];
         let forms = [
-            requested("1.2.840.113549.1.9.14", &extension),
+            requested(EXTENSION_REQUEST, &wish),
             // Microsoft's.
-            requested("1.3.6.1.4.1.311.2.1.14", &extension),
+            requested("1.3.6.1.4.1.311.2.1.14", &wish),
             attributes(oid, der::Decode::from_der(&der).unwrap()),
         ];
         for attributes in forms {
             let der = csr(&key(KeyAlgorithm::Ed25519), alice(), attributes);
             assert_eq!(verify(&der).map(drop), expected);
         }
+    }
+}
+
+#[test]
+fn a_wish_is_found_behind_others() {
+    let ca = BasicConstraints {
+        ca: true,
+        path_len_constraint: None,
+    };
+    let ca = extension(BasicConstraints::OID, &ca.to_der().unwrap());
+    let usage = |usages| extension(KeyUsage::OID, &KeyUsage(usages).to_der().unwrap());
+    let signs = usage(KeyUsages::DigitalSignature.into());
+    let signs_certs = usage(KeyUsages::KeyCertSign.into());
+    let alternative_name = extension(ObjectIdentifier::new_unwrap("2.5.29.17"), &[0x30, 0]);
+    for (wishes, expected) in [
+        (vec![alternative_name.clone(), signs.clone()], Ok(())),
+        (
+            vec![alternative_name, signs_certs],
+            Err(CsrError::AsksForCertSign),
+        ),
+        (vec![signs, ca], Err(CsrError::AsksForCa)),
+    ] {
+        let attributes = requested(EXTENSION_REQUEST, &wishes);
+        let der = csr(&key(KeyAlgorithm::Ed25519), alice(), attributes);
+        assert_eq!(verify(&der).map(drop), expected);
     }
 }
 
