@@ -1,7 +1,7 @@
 //! Certificates: what is written, and which check refuses anything else.
 
-use der::asn1::{BitString, ObjectIdentifier, OctetString};
-use der::{Decode as _, Encode as _};
+use der::asn1::{Any, BitString, ObjectIdentifier, OctetString};
+use der::{Decode as _, Encode as _, Tag};
 use rand_core::OsRng;
 use x509_cert::attr::Attributes;
 use x509_cert::ext::Extension;
@@ -44,15 +44,29 @@ fn actor(key: &PrivateKey, issuer: &ServerCert) -> ActorCert {
 fn changed(change: impl FnOnce(&mut TbsCertificate)) -> Result<ActorCert, IdCertError> {
     let key = key(KeyAlgorithm::Ed25519);
     let good = actor(&key, &server(&key, "a.example"));
-    let mut certificate = Certificate::from_der(good.as_der()).unwrap();
-    change(&mut certificate.tbs_certificate);
-    let signature = key.sign(&certificate.tbs_certificate.to_der().unwrap());
-    certificate.signature = BitString::from_bytes(&signature).unwrap();
-    let der = certificate.to_der().unwrap();
+    let change = |certificate: &mut Certificate| change(&mut certificate.tbs_certificate);
+    let der = signed_again(&key, good.as_der(), change);
     let read = ActorCert::from_der(&der);
     // What is refused is also found by the linter, and the other way round.
     assert_eq!(read.is_ok(), inspect(&der).unwrap().findings.is_empty());
     read
+}
+
+/// The same with a server's.
+fn changed_server(change: impl FnOnce(&mut Certificate)) -> Result<ServerCert, IdCertError> {
+    let key = key(KeyAlgorithm::Ed25519);
+    let der = signed_again(&key, server(&key, "a.example").as_der(), change);
+    let read = ServerCert::from_der(&der);
+    assert_eq!(read.is_ok(), inspect(&der).unwrap().findings.is_empty());
+    read
+}
+
+fn signed_again(key: &PrivateKey, good: &[u8], change: impl FnOnce(&mut Certificate)) -> Vec<u8> {
+    let mut certificate = Certificate::from_der(good).unwrap();
+    change(&mut certificate);
+    let signature = key.sign(&certificate.tbs_certificate.to_der().unwrap());
+    certificate.signature = BitString::from_bytes(&signature).unwrap();
+    certificate.to_der().unwrap()
 }
 
 #[test]
@@ -148,6 +162,10 @@ fn each_fault_of_form_has_its_own_refusal() {
             changed(|tbs| tbs.subject_unique_id = Some(BitString::from_bytes(b"x").unwrap())),
             IdCertError::UniqueId,
         ),
+        (
+            changed(|tbs| tbs.issuer_unique_id = Some(BitString::from_bytes(b"x").unwrap())),
+            IdCertError::UniqueId,
+        ),
         (changed(subject(0, utf8(DC, "example"))), canonical.clone()),
         (
             changed(subject(2, utf8(UID, "Alice@a.example"))),
@@ -206,6 +224,64 @@ fn each_fault_of_form_has_its_own_refusal() {
     for (read, expected) in refusals {
         assert_eq!(read.unwrap_err(), expected);
     }
+}
+
+#[test]
+fn a_serial_number_is_positive_and_has_20_octets_at_most() {
+    let numbered = |octets: &[u8]| {
+        let serial = Any::new(Tag::Integer, octets).unwrap().to_der().unwrap();
+        let serial = x509_cert::serial_number::SerialNumber::from_der(&serial).unwrap();
+        changed(|tbs| tbs.serial_number = serial)
+    };
+    assert!(numbered(&[1]).is_ok());
+    for refused in [&[0][..], &[0xff], &[0x80, 1], &[1; 21]] {
+        assert_eq!(numbered(refused).unwrap_err(), IdCertError::Serial);
+    }
+}
+
+#[test]
+fn a_key_has_the_parameters_of_its_kind_and_no_others() {
+    let of = |algorithm, parameters: Any| {
+        changed(move |tbs| {
+            let spki = &mut tbs.subject_public_key_info;
+            *spki = key(algorithm).public_key().to_spki().unwrap();
+            spki.algorithm.parameters = Some(parameters);
+        })
+    };
+    let curve = |oid| Any::from(&ObjectIdentifier::new_unwrap(oid));
+    let p256 = curve("1.2.840.10045.3.1.7");
+    assert!(of(KeyAlgorithm::P256, p256.clone()).is_ok());
+    let p384 = curve("1.3.132.0.34");
+    for refused in [
+        of(KeyAlgorithm::P256, p384),
+        of(KeyAlgorithm::P256, Any::null()),
+        of(KeyAlgorithm::Ed25519, p256),
+        of(KeyAlgorithm::Ed25519, Any::null()),
+    ] {
+        let expected = IdCertError::Key(KeyError::Algorithm);
+        assert_eq!(refused.unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn a_signature_has_no_parameters() {
+    assert!(changed_server(|_| ()).is_ok());
+    let read = changed_server(|certificate| {
+        let algorithm = &mut certificate.signature_algorithm;
+        algorithm.parameters = Some(Any::null());
+        certificate.tbs_certificate.signature = algorithm.clone();
+    });
+    let expected = IdCertError::Signature(KeyError::SignatureAlgorithm);
+    assert_eq!(read.unwrap_err(), expected);
+}
+
+#[test]
+fn a_server_certifies_its_own_domain() {
+    let read = changed_server(|certificate| {
+        let issuer = vec![ia5(DC, "example"), ia5(DC, "b")];
+        certificate.tbs_certificate.issuer = RdnSequence(issuer);
+    });
+    assert_eq!(read.unwrap_err(), IdCertError::OtherDomain);
 }
 
 #[test]
