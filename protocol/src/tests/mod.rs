@@ -4,6 +4,7 @@ mod challenge;
 mod csr;
 mod id_cert;
 mod identifiers;
+mod private_key;
 mod serial_number;
 mod sets;
 mod signatures;
