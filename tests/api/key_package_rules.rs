@@ -20,10 +20,19 @@ struct Scene {
 
 impl Scene {
     async fn start(key: ClientKey) -> Self {
-        let node = TestNode::start().await;
+        Self::on(TestNode::start().await, key).await
+    }
+
+    async fn on(node: TestNode, key: ClientKey) -> Self {
         node.api.register("alice").await;
         let alice = node.api.trust("alice", "phone", &key).await;
         Self { node, alice, key }
+    }
+
+    async fn taken(&self, package: &Draft) {
+        let package = package.sign(&self.key);
+        let response = self.node.api.publish(&self.alice, &[package]).await;
+        assert_eq!(response.status(), 201, "{:?}", response.text().await);
     }
 
     fn draft(&self, suite: u16) -> Draft {
@@ -46,6 +55,11 @@ impl Scene {
     }
 }
 
+/// The same point (SEC 1 §2.3.3).
+fn compressed(point: &[u8]) -> Vec<u8> {
+    [&[2 + (point[64] & 1)], &point[1..33]].concat()
+}
+
 /// RFC 9420 §13.5: whoever does not know such a value treats it as any other.
 #[actix_web::test]
 async fn a_grease_extension_is_taken_where_it_is_listed() {
@@ -57,9 +71,36 @@ async fn a_grease_extension_is_taken_where_it_is_listed() {
         .refused(&package.sign(&scene.key), "list an extension")
         .await;
     package.extension_types.push(GREASE);
+    scene.taken(&package).await;
+}
+
+/// RFC 9420 §7.2.
+#[actix_web::test]
+async fn an_extension_of_the_protocol_itself_is_taken_unlisted() {
+    const APPLICATION_ID: u16 = 1;
+    let scene = Scene::start(ClientKey::p256()).await;
+    let mut package = scene.draft(2);
+    package.leaf_extensions.push((APPLICATION_ID, opaque(b"x")));
+    scene.taken(&package).await;
+}
+
+#[actix_web::test]
+async fn a_lifetime_of_400_days_is_taken() {
+    let scene = Scene::start(ClientKey::p256()).await;
+    let mut package = scene.draft(2);
+    package.lifetime.1 = package.lifetime.0 + 400 * DAY;
+    scene.taken(&package).await;
+}
+
+/// openmls asks the system.
+#[actix_web::test]
+async fn a_lifetime_is_judged_by_the_clock_of_the_node() {
+    let (node, _) = TestNode::start_at(system_now() + 2 * DAY).await;
+    let scene = Scene::on(node, ClientKey::p256()).await;
+    let mut package = scene.draft(2);
+    package.lifetime.1 = system_now() + DAY;
     let package = package.sign(&scene.key);
-    let taken = scene.node.api.publish(&scene.alice, &[package]).await;
-    assert_eq!(taken.status(), 201);
+    scene.refused(&package, "lifetime does not cover").await;
 }
 
 /// Everybody who claims would get it, and it would be kept for ever.
@@ -153,8 +194,16 @@ async fn a_package_that_breaks_one_rule_is_refused() {
             }),
         ),
         (
+            "init_key is not",
+            Box::new(|it| it.init_key = compressed(&it.init_key)),
+        ),
+        (
             "encryption key is not",
             Box::new(move |it| it.encryption_key = off_curve.clone()),
+        ),
+        (
+            "encryption key is not",
+            Box::new(|it| it.encryption_key = compressed(&it.encryption_key)),
         ),
         (
             "encryption key is not",
