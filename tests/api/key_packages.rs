@@ -1,5 +1,6 @@
 //! Publishing, counting and claiming: each one-time package at most once, ever.
 
+mod lifetimes;
 mod limits;
 
 use std::collections::HashSet;
@@ -31,7 +32,11 @@ impl Scene {
     }
 
     async fn with(settings: &[(&str, &str)]) -> Self {
-        let clock = ManualClock::at(Timestamp::from_secs(system_now()));
+        Self::at(system_now(), settings).await
+    }
+
+    async fn at(now: u64, settings: &[(&str, &str)]) -> Self {
+        let clock = ManualClock::at(Timestamp::from_secs(now));
         let node = TestNode::with(settings, Arc::new(clock.clone())).await;
         node.api.register("alice").await;
         node.api.register("bob").await;
