@@ -60,6 +60,34 @@ async fn a_bad_token_is_refused_before_the_body_is_judged() {
 }
 
 #[actix_web::test]
+async fn a_good_token_is_good_as_one_bearer_token_and_not_otherwise() {
+    let node = TestNode::start().await;
+    node.api.register("alice").await;
+    let alice = node.api.trust("alice", "phone", &ClientKey::p256()).await;
+    let with = |schemes: &'static [&str]| {
+        let request = node.api.request(Method::GET, "/keypackage/@me");
+        let request = schemes.iter().fold(request, |request, scheme| {
+            request.header("Authorization", format!("{scheme}{}", alice.token))
+        });
+        async { request.send().await.unwrap() }
+    };
+    for good in [&["Bearer "], &["bearer "]] {
+        assert_eq!(with(good).await.status(), 200);
+    }
+    let bad: [&[&str]; 5] = [
+        &["Basic "],
+        &[""],
+        &["Bearer"],
+        &["Bearer ", "Bearer "],
+        &["Bearer ", "Basic "],
+    ];
+    for schemes in bad {
+        assert_refused(with(schemes).await, 401, "P2CORE_UNAUTHORIZED").await;
+    }
+    node.stop().await;
+}
+
+#[actix_web::test]
 async fn only_administrators_rotate_and_only_without_a_body() {
     let node = TestNode::start().await;
     node.api.register("alice").await;

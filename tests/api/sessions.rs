@@ -57,6 +57,21 @@ async fn wrong_users_and_passwords_get_the_same_answer() {
 }
 
 #[actix_web::test]
+async fn a_bad_csr_is_spoken_of_only_to_who_knows_the_password() {
+    let node = TestNode::start().await;
+    node.api.register("alice").await;
+    let wish = |password| json!({ "username": "alice", "password": password, "csr": "nonsense" });
+    for (password, status, error) in [
+        ("wrong password", 401, "P2CORE_INVALID_CREDENTIALS"),
+        (PASSWORD, 400, "P2CORE_INVALID_CSR"),
+    ] {
+        let response = node.api.post("/session/trust", &wish(password)).await;
+        assert_refused(response, status, error).await;
+    }
+    node.stop().await;
+}
+
+#[actix_web::test]
 async fn a_refused_csr_says_why() {
     let node = TestNode::start().await;
     node.api.register("alice").await;
