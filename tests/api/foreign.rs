@@ -2,7 +2,7 @@
 
 use antiphon_actors::clock::{Clock as _, ManualClock};
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::node::TestNode;
 use crate::support::{ClientKey, Session, assert_refused};
@@ -110,6 +110,17 @@ async fn a_rotated_certificate_is_taken_and_none_is_rolled_back() {
 }
 
 #[actix_web::test]
+async fn a_certificate_of_the_same_second_takes_the_place_of_the_one_before() {
+    let two = Two::start().await;
+    let key = ClientKey::p256();
+    let (at_home, abroad) = two.alice("phone", &key).await;
+    let second = two.a.api.renew(&at_home, "phone", &key).await;
+    let presented = two.b.api.present(&abroad, &second).await;
+    assert_eq!(presented.status(), StatusCode::CREATED);
+    assert_eq!(two.b.api.user_certs(ALICE, None).await, [second]);
+}
+
+#[actix_web::test]
 async fn old_certificates_stay_genuine_when_the_home_server_rotates() {
     let two = Two::start().await;
     two.a.grant_administrator("alice").await;
@@ -175,6 +186,22 @@ async fn a_challenge_is_good_once_in_time_and_here() {
         assert_refused(response, 401, "P2CORE_CHALLENGE_FAILED").await;
     }
     two.b.api.identify(ALICE, cert, &key).await;
+}
+
+#[actix_web::test]
+async fn a_challenge_is_good_as_long_as_it_says() {
+    let two = Two::start().await;
+    let key = ClientKey::p256();
+    let at_home = two.a.api.trust("alice", "phone", &key).await;
+    let answer = two.b.api.get("/challenge").await;
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["lifetime_unix"], (NOW + 300).to_string());
+    two.clock.advance(299);
+    let challenge = answer["challenge"].as_str().unwrap();
+    let signature = key.sign_challenge(challenge);
+    let api = &two.b.api;
+    let signed_in = api.identify_with(&at_home.id_cert, challenge, &signature);
+    assert_eq!(signed_in.await.status(), StatusCode::CREATED);
 }
 
 #[actix_web::test]
