@@ -1,5 +1,8 @@
 //! A node whose users' home server lies, fails, stalls, or is somebody else.
 
+mod clock;
+mod policy;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -360,30 +363,4 @@ fn twin_of(cert: &[u8]) -> Vec<u8> {
     let twin = p256::ecdsa::Signature::from_scalars(signature.r(), -*signature.s()).unwrap();
     cert.signature = der::asn1::BitString::from_bytes(twin.to_der().as_bytes()).unwrap();
     cert.to_der().unwrap()
-}
-
-#[actix_web::test]
-async fn domains_that_are_not_dealt_with_are_not_asked() {
-    let settings: [&[(&str, &str)]; 3] = [
-        &[("federation.enabled", "false")],
-        &[("federation.block", "[\"h.example\"]")],
-        &[("federation.allow", "[\"x.example\"]")],
-    ];
-    for settings in settings {
-        let scene = Scene::with(settings).await;
-        let cert = scene.certify("phone");
-        scene.refused(&cert, NOT_FEDERATED.0, NOT_FEDERATED.1).await;
-        assert!(scene.home.asked().is_empty());
-    }
-    let scene = Scene::with(&[("federation.allow", "[\"h.example\"]")]).await;
-    scene.taken(&scene.certify("phone")).await;
-}
-
-#[actix_web::test]
-async fn a_name_that_leads_nowhere_is_no_server() {
-    let scene = Scene::start().await;
-    let nowhere = Home::start("nowhere.invalid", NOW);
-    let cert = nowhere.certify("mallory", "phone", &scene.key, NOW, NOW + DAY);
-    scene.refused(&cert, NOT_FEDERATED.0, NOT_FEDERATED.1).await;
-    assert!(nowhere.asked().is_empty());
 }

@@ -103,6 +103,14 @@ impl TestNode {
             .unwrap()
     }
 
+    /// Stops the node well and starts it again with further settings.
+    pub async fn restart_with(mut self, settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter();
+        let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        self.settings.extend(settings);
+        self.restart().await
+    }
+
     /// Gives an order through the control socket.
     pub async fn order<T>(&self, request: antiphon::control::Request) -> T
     where
