@@ -5,10 +5,12 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter};
 use antiphon_protocol::{ActorCert, Domain, KeyAlgorithm, ServerCert, Snowflake, Timestamp};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::*;
 use crate::cert_registry::{AppendServerCert, CertReader, ServerCertInForce, SessionRef};
@@ -292,6 +294,35 @@ async fn a_certificate_is_replaced_once_however_many_ask() {
     assert_eq!(same, second);
     assert_eq!(replace(&first).await, second);
     assert_ne!(replace(&second).await, second);
+    running.stop();
+}
+
+#[actix::test]
+async fn a_rotation_that_nobody_asked_for_is_tried_until_it_succeeds() {
+    let place = Place::new();
+    let running = place.start().await;
+    let in_force = async || {
+        let asked = running.reader.send(ServerCertInForce { at: None }).await;
+        asked.unwrap().unwrap().certs
+    };
+    let first = in_force().await;
+    // No directory, no new key; permissions would not keep root out.
+    let aside = place.directory.path().join("aside");
+    std::fs::rename(place.keys(), &aside).unwrap();
+    std::fs::write(place.keys(), "").unwrap();
+    for seconds in [120 * Timestamp::DAY, 61] {
+        place.clock.advance(seconds);
+        for _ in 0..2 {
+            let asked_for = running.manager.send(RotateServerKey).await.unwrap();
+            assert!(asked_for.is_err());
+        }
+    }
+    assert_eq!(in_force().await, first);
+    std::fs::remove_file(place.keys()).unwrap();
+    std::fs::rename(&aside, place.keys()).unwrap();
+    place.clock.advance(61);
+    let rotated = async { while in_force().await == first {} };
+    timeout(Duration::from_mins(1), rotated).await.unwrap();
     running.stop();
 }
 
