@@ -145,6 +145,27 @@ async fn all_claims_that_are_not_repeated_any_more_are_forgotten() {
     running.stop();
 }
 
+/// They were checked against one that was replaced before it was their turn.
+#[actix::test]
+async fn packages_for_another_certificate_than_the_current_one_are_not_published() {
+    let running = Running::start();
+    let session = running.certs_of(1).await[0];
+    let publish = |cert| {
+        let packages = Vec::new();
+        running.pool.send(Publish {
+            session,
+            cert,
+            packages,
+        })
+    };
+    for other in [0, 2] {
+        let refused = publish(other).await.unwrap();
+        assert_eq!(refused, Err(PoolError::CertChanged));
+    }
+    assert_eq!(publish(1).await.unwrap(), Ok(()));
+    running.stop();
+}
+
 #[test]
 fn those_who_were_only_looked_at_take_nobodys_place() {
     let mut pools = Pools::default();
