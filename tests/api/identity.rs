@@ -79,17 +79,22 @@ async fn bad_names_passwords_and_members_are_refused() {
         let response = node.api.post("/identity", &body).await;
         assert_refused(response, 400, "P2CORE_BAD_REQUEST").await;
     }
-    for (name, length, status) in [
-        ("p7", 7, 400),
-        ("p8", 8, 201),
-        ("p1", 1024, 201),
-        ("p2", 1025, 400),
+    // In bytes: é has two.
+    for (name, character, times, status) in [
+        ("p7", "x", 7, 400),
+        ("p8", "x", 8, 201),
+        ("p1", "x", 1024, 201),
+        ("p2", "x", 1025, 400),
+        ("p3", "é", 3, 400),
+        ("p4", "é", 4, 201),
+        ("p5", "é", 512, 201),
+        ("p6", "é", 513, 400),
     ] {
-        let body = json!({ "username": name, "password": "x".repeat(length) });
+        let body = json!({ "username": name, "password": character.repeat(times) });
         assert_eq!(
             node.api.post("/identity", &body).await.status(),
             status,
-            "{length}"
+            "{times} times {character}"
         );
     }
     for body in [

@@ -160,6 +160,14 @@ async fn a_backup_is_refused_where_it_should_be() {
         std::fs::write(from.path("damaged"), &bytes[..at]).unwrap();
         from.fails(&into(&["backup", "--verify", "damaged"]), 1);
     }
+    std::fs::write(from.path("damaged"), [&bytes[..], &[0]].concat()).unwrap();
+    for refused in [
+        &["backup", "--verify", "damaged"][..],
+        &["restore", "damaged", "--without-key"],
+    ] {
+        let said = from.fails(&into(refused), 1);
+        assert!(said.contains("something follows its end"), "{said}");
+    }
     assert!(!from.path("other").exists());
 
     // What a newer version made is left to that version.
