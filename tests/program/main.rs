@@ -32,5 +32,6 @@ mod program;
 mod removals;
 mod secrets;
 mod starts;
+mod tls;
 mod verify;
 mod workload;
