@@ -11,7 +11,7 @@ use std::sync::Arc;
 use antiphon_actors::storage::{DataDir, Storage};
 use antiphon_actors::verify::{self, KeyAt};
 use antiphon_protocol::Domain;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tempfile::TempDir;
 
 use super::disk::{Disk, Journal, instants, interposer};
@@ -287,6 +287,24 @@ async fn nothing_is_lost_by_a_power_cut_after_an_fsync_has_failed() {
         let wrong = run.cut(&cuts, true, &mut random).await;
         assert!(wrong.is_empty(), "fsync {number} of {file:?}: {wrong:#?}");
     }
+}
+
+/// Nobody is told of what the power could still take back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_found_once_it_is_on_disk() {
+    let place = workload::place();
+    let (program, size, journal) = start_watched(&place, &[("DISK_SLOW", Path::new("500000"))]);
+    let api = &program.api;
+    let key = ClientKey::ed25519();
+    api.register("alice").await;
+    let begun = size();
+    let looking = async {
+        while api.user_certs(&api.fid("alice"), None).await.is_empty() {}
+        size()
+    };
+    let (_, found) = join(api.trust("alice", "desk", &key), looking).await;
+    program.kill();
+    assert!(Journal::read(&journal).syncs_between(begun, found) > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
