@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use super::super::applier::Applier;
+use super::super::recovery::{NoMark, prepare};
+use super::super::shield::let_go;
 use super::super::tests::copy;
 use super::super::{OpenError, Space, Storage, StorageError, WriteSet};
-use super::SIZE;
 use super::frame::{SECTOR, decode, encode};
+use super::{Journal, SIZE};
 use crate::tests::Random;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -296,6 +299,34 @@ async fn a_torn_commit_at_the_beginning_of_a_file_takes_nothing_along() {
         let storage = Storage::open(cut.path(), 8).unwrap();
         assert!(read(&storage).unwrap() == model, "{written} sectors");
     }
+}
+
+/// Where nothing settles any more, it takes no more than it has room for.
+#[test]
+fn what_is_not_settled_is_not_written_over() {
+    let place = TempDir::new().unwrap();
+    let database = [9; 16];
+    let mut journal = Journal::begin(place.path(), database, 0).unwrap();
+    let prepared = prepare(place.path(), 8, NoMark::Refuse).unwrap();
+    let applier = Applier {
+        database: prepared.database,
+        pending: Arc::default(),
+        past: Arc::default(),
+        settled: Arc::clone(journal.settled()),
+        has_failed: Arc::default(),
+    };
+    // It ends, since nobody has anything for it.
+    let (_, batches) = mpsc::channel();
+    let_go(applier.run(&batches));
+
+    let changes = [(b"key".to_vec(), Some(sled::IVec::from(vec![8; SIZE / 5])))].into();
+    let taken = (1..100).take_while(|number| journal.append(*number, &changes).is_ok());
+    let taken: Vec<_> = taken.collect();
+    let frames = super::read(place.path(), &database, 0).unwrap();
+    let read = frames.iter().map(|frame| frame.number);
+    let read: Vec<_> = read.filter(|number| *number > 0).collect();
+    assert_eq!(read, taken);
+    assert!(taken.len() > 5, "{taken:?}");
 }
 
 /// Fills one file of the journal and most of the other.
