@@ -169,6 +169,30 @@ async fn a_body_that_is_announced_too_large_is_refused_before_it_comes() {
     node.stop().await;
 }
 
+/// Nor does it matter whether it is announced.
+#[actix_web::test]
+async fn a_body_in_pieces_has_the_same_limit() {
+    let limit = [("limits.body_bytes", "4096")];
+    let node = TestNode::with(&limit, Arc::new(SystemClock)).await;
+    let address = node.api.base.strip_prefix("http://").unwrap();
+    for (length, status) in [(4096, "400"), (4097, "413")] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let (half, body) = (length / 2, "x".repeat(length));
+        let (first, second) = body.split_at(half);
+        let request = format!(
+            "POST /p2core/identity HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n\
+             {half:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+            length - half
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert_eq!(answer, format!("HTTP/1.1 {status}"), "{length}");
+    }
+    node.stop().await;
+}
+
 #[actix_web::test]
 async fn every_answer_has_a_request_id_of_its_own() {
     let node = TestNode::start().await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use antiphon::control::{InviteCode, Request, User};
 use antiphon_actors::clock::SystemClock;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::node::TestNode;
@@ -64,6 +65,30 @@ async fn one_of_many_gets_the_name() {
         match task.await.unwrap().as_u16() {
             201 => created += 1,
             status => assert_eq!(status, 409),
+        }
+    }
+    assert_eq!(created, 1);
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn one_of_many_gets_in_with_an_invite() {
+    let invite = [("registration.mode", "invite")];
+    let node = TestNode::with(&invite, Arc::new(SystemClock)).await;
+    let code: InviteCode = node.order(Request::InviteAdd).await;
+    let wishes: Vec<_> = (0..16)
+        .map(|number| {
+            let name = format!("user{number}");
+            json!({ "username": name, "password": PASSWORD, "auth_payload": { "invite": code.invite } })
+        })
+        .collect();
+    let tries = wishes.iter().map(|wish| node.api.post("/identity", wish));
+    let mut created = 0;
+    for answer in join_all(tries).await {
+        if answer.status() == 201 {
+            created += 1;
+        } else {
+            assert_refused(answer, 403, "P2CORE_REGISTRATION_CLOSED").await;
         }
     }
     assert_eq!(created, 1);
