@@ -245,6 +245,17 @@ async fn of_many_tokens_for_one_session_one_is_good() {
 }
 
 #[actix_web::test]
+async fn a_token_from_elsewhere_dies_at_its_last_second_too() {
+    let two = Two::start().await;
+    let (at_home, abroad) = two.alice("phone", &ClientKey::p256()).await;
+    two.clock.advance(30 * 86_400 - 1);
+    let presented = two.b.api.present(&abroad, &at_home.id_cert).await;
+    assert_eq!(presented.status(), StatusCode::CREATED);
+    two.clock.advance(1);
+    assert_eq!(two.b.api.end(&abroad).await, StatusCode::UNAUTHORIZED);
+}
+
+#[actix_web::test]
 async fn a_session_from_elsewhere_ends_and_begins_again() {
     let two = Two::start().await;
     let key = ClientKey::p256();
@@ -309,6 +320,18 @@ async fn of_its_own_users_a_node_takes_only_what_it_issued_last() {
     let ended = api.try_identify(&second, &key).await;
     assert_refused(ended, 400, "P2CORE_INVALID_ID_CERT").await;
     assert!(api.user_certs(ALICE, None).await.is_empty());
+}
+
+#[actix_web::test]
+async fn of_its_own_users_a_node_takes_nothing_that_has_expired() {
+    let two = Two::start().await;
+    let key = ClientKey::p256();
+    let phone = two.a.api.trust("alice", "phone", &key).await;
+    two.clock.advance(60 * 86_400);
+    two.a.api.identify(ALICE, &phone.id_cert, &key).await;
+    two.clock.advance(1);
+    let expired = two.a.api.try_identify(&phone.id_cert, &key).await;
+    assert_refused(expired, 400, "P2CORE_INVALID_ID_CERT").await;
 }
 
 #[actix_web::test]
