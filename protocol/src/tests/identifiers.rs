@@ -91,6 +91,14 @@ fn a_token_is_43_characters_and_shows_nothing_of_itself() {
     }
 }
 
+/// As `head -c 32 /dev/zero | openssl dgst -sha256 -binary | base64` has it.
+#[test]
+fn the_hash_of_a_token_is_sha_256_of_its_bytes() {
+    let hash = Token::parse(&"A".repeat(43)).unwrap().hash();
+    let expected = "Zmh6rfhivXdsj8GLjp+OIAiXFIVu4jOzkCpZHQ1fKSU=";
+    assert_eq!(base64::encode(hash.as_bytes()), expected);
+}
+
 #[test]
 fn time_is_printed_in_utc() {
     assert_eq!(

@@ -51,6 +51,15 @@ async fn memory_is_kept_for_those_who_wait() {
     assert_eq!(hasher.memory.free().len(), 0);
 }
 
+/// How long that takes would say who is known.
+#[tokio::test]
+async fn a_password_of_nobody_is_hashed_too() {
+    let hasher = Hasher::new().unwrap();
+    let password = Password::new("one".to_owned());
+    assert!(!hasher.clone().verify(password, None).await.unwrap());
+    assert_eq!(hasher.memory.free().blocks.len(), 1);
+}
+
 #[tokio::test]
 async fn a_crowd_leaves_half_of_the_cores_to_others() {
     let hasher = Hasher::new().unwrap();
