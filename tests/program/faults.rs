@@ -188,6 +188,10 @@ async fn fail_under_load(
         "P2CORE_STORAGE_FAILED",
     )
     .await;
+    // It is not known either.
+    let late = api.fid(&format!("late{round}"));
+    let looked_up = api.get(&format!("/key/user/{late}")).await;
+    assert_ne!(looked_up.status(), 200, "{fault}");
     let rotation = api.request(Method::PUT, "/key/server");
     let rotation = rotation.bearer_auth(&people.admin.token).send().await;
     assert_refused(rotation.unwrap(), 503, "P2CORE_STORAGE_FAILED").await;

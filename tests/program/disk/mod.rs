@@ -257,11 +257,12 @@ impl Disk {
     }
 }
 
-/// Instants between two numbers of steps, in order.
+/// Instants between two numbers of steps, in order, the last of them at the very end.
 pub fn instants(cuts: usize, from: usize, to: usize, random: &mut Random) -> Vec<usize> {
     let mut any = || from + usize::try_from(random.below((to - from) as u64)).unwrap() + 1;
-    let mut instants: Vec<_> = (0..cuts).map(|_| any()).collect();
+    let mut instants: Vec<_> = (1..cuts).map(|_| any()).collect();
     instants.sort_unstable();
+    instants.push(to);
     instants
 }
 
