@@ -11,7 +11,7 @@ use super::program::{Place, one_line};
 use super::workload::CONFIG;
 use crate::support::key_package::{LAST_RESORT, draft};
 use crate::support::node::DOMAIN;
-use crate::support::{ClientKey, decode, openssl};
+use crate::support::{Api, ClientKey, assert_refused, decode, openssl};
 
 const PASSPHRASE: &str = "a passphrase of some length";
 
@@ -251,6 +251,34 @@ async fn a_backup_without_its_key_needs_the_key_from_elsewhere() {
         "-noout",
     ]);
     from.ok(&["--data-dir", "other", "verify"]);
+}
+
+/// What was used or taken back since must not become good again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invites_and_challenges_do_not_come_back() {
+    let from = place();
+    let program = from.start();
+    let key = ClientKey::p256();
+    program.api.register("alice").await;
+    let alice = program.api.trust("alice", "desk", &key).await;
+    let challenge = program.api.challenge().await;
+    let signature = key.sign_challenge(&challenge);
+    let sign_in = |api: Api| {
+        let (cert, challenge, signature) = (&alice.id_cert, &challenge, &signature);
+        async move { api.identify_with(cert, challenge, signature).await }
+    };
+    assert_eq!(sign_in(program.api.clone()).await.status(), 201);
+    from.ok(&["invite", "add"]);
+    let invites = |place: &Place| place.ok(&["invite", "list", "--json"]);
+    assert_ne!(invites(&from), "[]\n");
+    from.ok(&["backup", "full", "--passphrase-file", "passphrase"]);
+    drop(program);
+
+    let (restored, _) = restore(&from, "full");
+    let node = restored.start();
+    assert_eq!(invites(&restored), "[]\n");
+    let again = sign_in(node.api.clone()).await;
+    assert_refused(again, 401, "P2CORE_CHALLENGE_FAILED").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
