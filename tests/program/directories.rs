@@ -6,8 +6,12 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::disk::interposer;
 use super::program::{Place, key_files};
+use crate::support::{ClientKey, openssl};
 
 const SERVE: [&str; 4] = ["--domain", "a.example", "--listen", "127.0.0.1:0"];
 
@@ -113,6 +117,27 @@ fn what_others_may_read_is_found_and_closed_to_them() {
     set_mode(&place.path("other"), 0o755);
     place.ok(&["--data-dir", "other", "restore", "backup"]);
     assert_private(&place.path("other"));
+}
+
+/// Whoever finds a copy of the disk cannot sign in with it.
+#[tokio::test]
+async fn a_token_is_in_no_file() {
+    let place = Place::new();
+    let program = place.start();
+    program.api.register("alice").await;
+    let key = ClientKey::p256();
+    let alice = program.api.trust("alice", "desk", &key).await;
+    program.kill();
+    let paths = all_of(&place.data());
+    let files = paths.iter().filter(|path| path.is_file());
+    let files: Vec<_> = files.map(|path| fs::read(path).unwrap()).collect();
+    let is_kept = |sought: &[u8]| {
+        let mut files = files.iter();
+        files.any(|file| file.windows(sought.len()).any(|found| found == sought))
+    };
+    let token = URL_SAFE_NO_PAD.decode(&alice.token).unwrap();
+    assert!(is_kept(&openssl::sha256(&token)));
+    assert!(!is_kept(&token) && !is_kept(alice.token.as_bytes()));
 }
 
 /// Files that another user has made there would stop the node. Only the superuser can give a
@@ -246,6 +271,7 @@ fn a_full_disk_is_named() {
         // Before it sled may have said something of its own.
         said.lines().last().unwrap().to_owned()
     };
+    let mut interrupted = 0;
     let restore = ["--data-dir", other.to_str().unwrap(), "restore", "backup"];
     for at in (1..40).step_by(3) {
         let line = run(&["backup", "--verify", "backup"], &temporary, at);
@@ -255,5 +281,48 @@ fn a_full_disk_is_named() {
         let line = run(&restore, &other, at);
         let is_named = line.contains(other.to_str().unwrap());
         assert!(is_named && !line.contains("TMPDIR"), "{at}: {line}");
+        if other.join("keys").exists() {
+            let serve = [&restore[..2], &SERVE[..]].concat();
+            assert!(!starts(&mut place.command(&serve)), "{at}");
+            let line = place.fails(&serve, 1);
+            assert!(line.contains("remove it and restore again"), "{line}");
+            interrupted += 1;
+        }
     }
+    assert!(interrupted > 0);
+}
+
+/// Nobody is answered from half of the indexes.
+#[test]
+fn a_repair_that_a_full_disk_ends_is_not_started_on() {
+    let place = Place::new();
+    let program = place.start();
+    place.ok(&["user", "add", "alice"]);
+    drop(program);
+    let data = place.data();
+    let repair = ["--domain", "a.example", "repair-indexes"];
+    let mut interrupted = 0;
+    for at in 1.. {
+        let output = place
+            .command(&repair)
+            // Only whole paths are recognised.
+            .env("ANTIPHON_DATA_DIR", &data)
+            .env("LD_PRELOAD", interposer())
+            .env("DISK_ROOT", &data)
+            .env("DISK_FAULT", format!("{at}:28:4000000000"))
+            .output();
+        if output.unwrap().status.success() {
+            break;
+        }
+        match place.try_start_with(&[]) {
+            Ok(_program) => drop(place.ok(&["user", "grant-admin", "alice"])),
+            Err(log) => {
+                assert!(log.contains("run: antiphon repair-indexes"), "{at}: {log}");
+                interrupted += 1;
+            }
+        }
+    }
+    assert!(interrupted > 0);
+    place.ok(&repair);
+    drop(place.start());
 }
