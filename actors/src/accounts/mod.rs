@@ -18,7 +18,6 @@ mod store;
 mod users;
 mod verify;
 
-
 use actix::{Actor, Addr, Context, ResponseActFuture};
 use antiphon_protocol::{Domain, SessionId, Snowflake, Timestamp};
 
