@@ -14,7 +14,7 @@ use crate::config::{Origin, TlsFiles};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is not what it should be.
-    #[error("{origin}: {key}: {} is not a PEM file with {expected}: {error}", path.display())]
+    #[error("{origin}: {key}: {}: {}", path.display(), in_words(error, expected))]
     Pem {
         /// Who named it.
         origin: Origin,
@@ -40,6 +40,13 @@ pub enum TlsError {
         /// Why.
         error: rustls::Error,
     },
+}
+
+fn in_words(error: &pem::Error, expected: &str) -> String {
+    match error {
+        pem::Error::Io(error) => error.to_string(),
+        error => format!("is not a PEM file with {expected}: {error}"),
+    }
 }
 
 /// Reads certificate and key.

@@ -50,18 +50,18 @@ fn banner(config: &Config, node: &Node) -> Result<(), CliError> {
     };
     let fingerprint = node.cert.public_key().fingerprint();
     let (mode, next) = match config.registration {
-        RegistrationMode::Closed => ("closed", "antiphon user add NAME --admin"),
-        RegistrationMode::Invite => ("invite", "antiphon invite add"),
-        RegistrationMode::Open => ("open", "antiphon user add NAME --admin"),
+        RegistrationMode::Closed => ("closed", Some("antiphon user add NAME")),
+        RegistrationMode::Invite => ("invite", Some("antiphon invite add")),
+        RegistrationMode::Open => ("open", None),
     };
-    let rows = [
+    let mut rows = vec![
         ("domain", config.domain.to_string()),
         ("address", format!("{scheme}://{}", node.address)),
         ("data", config.data_dir.display().to_string()),
         ("key", fingerprint.unwrap_or_else(|error| error.to_string())),
         ("registration", mode.to_owned()),
-        ("next", next.to_owned()),
     ];
+    rows.extend(next.map(|next| ("people", next.to_owned())));
     output::line(concat!(
         "Antiphon ",
         env!("CARGO_PKG_VERSION"),

@@ -155,7 +155,12 @@ async fn converse(
                     }
                     (Answer::Done(value), chunks)
                 }
-                Err(error) => (Answer::Refused(error.to_string()), None),
+                Err(error) => {
+                    if let Some((command, about)) = change {
+                        tracing::warn!(command, about, %error, "the operator has changed nothing");
+                    }
+                    (Answer::Refused(error.to_string()), None)
+                }
             }
         }
         Err(error) => {

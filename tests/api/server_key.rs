@@ -1,12 +1,17 @@
 //! `/p2core/key/server`, and timestamps.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon::config::{Config, Sources};
 use antiphon::control::{Key, Request};
-use antiphon_protocol::{ActorCert, ServerCert};
+use antiphon::node::Node;
+use antiphon_actors::clock::ManualClock;
+use antiphon_protocol::{ActorCert, ServerCert, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::support::node::TestNode;
@@ -222,13 +227,39 @@ async fn timestamps_are_taken_from_query_and_body() {
     node.stop().await;
 }
 
+/// Such as on a box without a clock of its own, before it has asked somebody for the time.
+#[actix_web::test]
+async fn no_identity_is_made_before_the_clock_is_set() {
+    let clock = ManualClock::at(Timestamp::from_secs(100));
+    let data = TempDir::new().unwrap();
+    let mut sources = Sources::default();
+    let data_dir = data.path().join("data");
+    sources.add_flag("test", "data_dir", data_dir.to_str().unwrap());
+    sources.add_flag("test", "listen.address", "127.0.0.1:0");
+    let config = Config::from_sources(&sources).unwrap();
+    let start = || Node::start(&config, Arc::new(clock.clone()));
+    let refused = start().await.err().unwrap().to_string();
+    assert!(refused.contains("says 1970-01-01"), "{refused}");
+    assert!(
+        std::fs::read_dir(data_dir.join("keys"))
+            .unwrap()
+            .next()
+            .is_none()
+    );
+    clock.set(Timestamp::from_secs(NOW));
+    start().await.unwrap().stop().await;
+    // From then on it is the log that knows better.
+    clock.set(Timestamp::from_secs(100));
+    start().await.unwrap().stop().await;
+}
+
 #[actix_web::test]
 async fn a_clock_set_back_does_not_set_now_before_the_log() {
     let (node, clock) = TestNode::start_at(NOW).await;
     node.api.register("alice").await;
     clock.advance(50);
     let alice = node.api.trust("alice", "phone", &ClientKey::p256()).await;
-    clock.set(antiphon_protocol::Timestamp::from_secs(NOW - 1000));
+    clock.set(Timestamp::from_secs(NOW - 1000));
     assert_eq!(
         node.api.user_certs("alice@a.example", None).await,
         [alice.id_cert.clone()]

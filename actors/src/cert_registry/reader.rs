@@ -10,7 +10,7 @@ use antiphon_protocol::{ServerCert, SessionId, Snowflake, Timestamp};
 use super::certs_read::CertsRead;
 use super::server_timeline::ServerTimeline;
 use super::store::{Head, Step, Store};
-use super::timelines::Timelines;
+use super::timelines::{Timeline, Timelines};
 use super::{
     InForce, LiveCert, LiveCertOf, RegistryError, ServerCertInForce, SessionCertsInForce,
     SessionLife, SessionRef,
@@ -70,14 +70,7 @@ impl CertReader {
     /// seen, each with its entry in the log. The certificates themselves are not read.
     pub fn live_entries(&self, user: Snowflake) -> Result<Vec<(SessionRef, u64)>, RegistryError> {
         let Asked { at, newest, .. } = self.resolve(None)?;
-        let timeline = match self.timelines.get(user) {
-            Some(timeline) => Some(timeline),
-            None => {
-                let timeline = self.store.timeline(user, newest)?;
-                timeline.inspect(|timeline| self.timelines.keep(user, timeline.clone()))
-            }
-        };
-        let steps = match timeline {
+        let steps = match self.timeline(user, newest)? {
             Some(timeline) => timeline.read()?.in_force(at)?,
             None => self.store.session_steps_in_force(user, at, newest)?,
         };
@@ -146,20 +139,12 @@ impl CertReader {
     /// The certificates of a user's sessions in force.
     fn session_certs(&self, user: Snowflake, asked: Asked) -> Result<Vec<Vec<u8>>, RegistryError> {
         let Asked { at, newest, .. } = asked;
-        let kept = self.timelines.get(user);
-        let is_kept = kept.is_some();
-        let timeline = match kept {
-            Some(timeline) => timeline,
-            None => match self.store.timeline(user, newest)? {
-                Some(timeline) => timeline,
-                None => {
-                    let steps = self.store.session_steps_in_force(user, at, newest)?;
-                    let sequences = steps.iter().map(|(_, step)| step.sequence);
-                    return sequences
-                        .map(|sequence| self.store.cert(sequence))
-                        .collect();
-                }
-            },
+        let Some(timeline) = self.timeline(user, newest)? else {
+            let steps = self.store.session_steps_in_force(user, at, newest)?;
+            let sequences = steps.iter().map(|(_, step)| step.sequence);
+            return sequences
+                .map(|sequence| self.store.cert(sequence))
+                .collect();
         };
         let told = timeline.read()?;
         let (mut certs, mut has_all) = (Vec::new(), true);
@@ -177,10 +162,17 @@ impl CertReader {
         if asked.is_now && !has_all {
             let certs = certs.iter().map(|(sequence, der)| (*sequence, &**der));
             self.timelines.keep_with_certs(user, &told, certs)?;
-        } else if !is_kept {
-            self.timelines.keep(user, timeline);
         }
         Ok(certs.into_iter().map(|(_, der)| der).collect())
+    }
+
+    /// The timeline of a user, which is kept from then on; none of one that is too long.
+    fn timeline(&self, user: Snowflake, newest: u64) -> Result<Option<Timeline>, RegistryError> {
+        if let Some(kept) = self.timelines.get(user) {
+            return Ok(Some(kept));
+        }
+        let timeline = self.store.timeline(user, newest)?;
+        Ok(timeline.inspect(|timeline| self.timelines.keep(user, timeline.clone())))
     }
 
     /// What a lookup means.

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use actix::MailboxError;
-use antiphon_protocol::Domain;
 use antiphon_protocol::issue::IssueError;
+use antiphon_protocol::{Domain, Timestamp};
 
 use crate::cert_registry::RegistryError;
 
@@ -40,6 +40,13 @@ pub enum StartError {
         .0.display()
     )]
     KeyMismatch(PathBuf),
+    /// The first start of a node whose clock nobody has set.
+    #[error(
+        "the clock of this machine says {}, and a node's first certificate keeps that for ever; \
+         set the clock, and start again",
+        .0.to_utc()
+    )]
+    ClockUnset(Timestamp),
     /// The log cannot be read.
     #[error(transparent)]
     Registry(#[from] RegistryError),

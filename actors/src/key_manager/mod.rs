@@ -42,6 +42,9 @@ pub(crate) use verify::verify;
 use crate::cert_registry::{self, CertRegistry, RegistryError};
 use crate::clock::SharedClock;
 
+/// Before this program was there (2025-01-01), no clock that says the truth has seen a node's first start.
+const EARLIEST: Timestamp = Timestamp::from_secs(1_735_689_600);
+
 /// What the operator chooses about keys and certificates.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -116,6 +119,9 @@ impl KeyManager {
                 let key = files.read(cert.public_key())?;
                 files.remove_all_but(cert.public_key())?;
                 Identity { key, cert }
+            }
+            None if clock.now() < EARLIEST => {
+                return Err(StartError::ClockUnset(clock.now()));
             }
             None => make_identity(&settings, &files, &mut serials, clock.now())?,
         };

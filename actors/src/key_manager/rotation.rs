@@ -156,7 +156,7 @@ fn log_rotation(rotated: Result<Result<ServerCert, KeyError>, MailboxError>) {
     match rotated.map_err(KeyError::from) {
         Ok(Ok(cert)) => tracing::info!(
             new_not_after = cert.validity().not_after.as_secs(),
-            "the server key has been rotated, since its certificate was about to end"
+            "the server key has been rotated: its certificate was about to end, or had ended"
         ),
         Ok(Err(error)) | Err(error) => tracing::error!(
             %error,
