@@ -50,9 +50,9 @@ pub(super) fn tell_what_is_missing() -> Result<(), CliError> {
         "It has no one-time KeyPackages: those given out since would come back. Clients publish new",
         "  ones; last resort packages are there, and no init_key it knew is taken a second time.",
         "It has no tokens and invites: those taken back since would come back. Everybody signs in again.",
-        "It has nothing of what happened after the backup. Sessions ended since are live again; who has",
-        "  renewed a certificate since can sign in with neither. End both, and rotate the server key if",
-        "  it was rotated since.",
+        "It has nothing of what happened after the backup. Sessions ended since are live again, and who has",
+        "  renewed a certificate since cannot sign in with the new one: end these sessions, and rotate the",
+        "  server key if it was rotated since.",
     ];
     lines.into_iter().try_for_each(output::line)
 }
