@@ -170,8 +170,7 @@ fn a_file_that_cannot_be_read_is_named_and_so_is_who_named_it() {
             &[
                 "config.toml",
                 "listen.tls_certificate",
-                "gone.pem",
-                "a PEM file",
+                "gone.pem: No such file",
             ],
         ),
         (
