@@ -157,7 +157,7 @@ async fn converse(
                 }
                 Err(error) => {
                     if let Some((command, about)) = change {
-                        tracing::warn!(command, about, %error, "the operator has changed nothing");
+                        tracing::warn!(command, about, %error, "an order of the operator's failed");
                     }
                     (Answer::Refused(error.to_string()), None)
                 }

@@ -261,6 +261,7 @@ async fn the_log_says_what_was_changed_and_by_whom() {
     place.ok(&["key", "rotate"]);
     place.ok(&["session", "end", "alice", session_id]);
     assert_eq!(program.api.end(&alice).await, 401);
+    place.fails(&["user", "revoke-admin", "nobody"], 1);
     // Who does not speak HTTP is no error of the node's.
     let address = program.api.base.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
@@ -282,6 +283,10 @@ async fn the_log_says_what_was_changed_and_by_whom() {
         r#"command="session end" about="alice x fid=root@a.example""#,
     ];
     assert_eq!(orders, expected);
+    assert!(
+        log.contains("an order of the operator's failed command="),
+        "{log}"
+    );
     assert!(!log.contains("ERROR"), "{log}");
 }
 
