@@ -203,7 +203,7 @@ async fn check(
 ) -> Result<(u64, Vec<KeyPackage>), ApiError> {
     let session = caller.session;
     let cert = readers.certs.send(LiveCertOf { session }).await??;
-    let LiveCert { sequence, der, .. } = cert.ok_or(ApiError::InvalidKeyPackage {
+    let LiveCert { sequence, der } = cert.ok_or(ApiError::InvalidKeyPackage {
         index: 0,
         error: KeyPackageError::OtherCert,
     })?;

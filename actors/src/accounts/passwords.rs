@@ -99,11 +99,11 @@ impl Hasher {
         &self,
         work: impl FnOnce(&Memory) -> T + Send + 'static,
     ) -> Result<T, WorkError> {
-        let (memory, workers) = (self.memory.clone(), self.workers.clone());
+        let hasher = self.clone();
         let done = self.workers.run(move || {
-            let done = work(&memory);
-            if !workers.has_waiting() {
-                memory.release();
+            let done = work(&hasher.memory);
+            if !hasher.workers.has_waiting() {
+                hasher.memory.release();
             }
             done
         });

@@ -248,8 +248,6 @@ pub struct SessionCertsInForce {
 /// A certificate in force now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveCert {
-    /// Whose.
-    pub session: SessionRef,
     /// The number of its entry in the log, which rises with every certificate.
     pub sequence: u64,
     /// The certificate.

@@ -191,11 +191,11 @@ impl Storage {
         space: Space,
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StorageError>> + use<> {
-        let committer = Arc::clone(&self.committer);
         let prefix = space.key(prefix);
-        Merged::with_prefix(&self.tree, &self.pending, &prefix).map(move |entry| {
-            let (key, value) = entry.map_err(|trouble| committer.unreadable(&trouble))?;
-            Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
+        let entries = Merged::with_prefix(&self.tree, &self.pending, &prefix);
+        self.without_space(entries).map(|entry| {
+            let (key, value) = entry?;
+            Ok((key, value.to_vec()))
         })
     }
 
@@ -262,12 +262,9 @@ impl Storage {
         from: &[u8],
         to: &[u8],
     ) -> impl Iterator<Item = Result<Vec<u8>, StorageError>> + use<> {
-        let committer = Arc::clone(&self.committer);
         let (from, to) = (space.key(from), space.key(to));
-        Merged::between(&self.tree, &self.pending, &from, &to).map(move |entry| {
-            let (key, _) = entry.map_err(|trouble| committer.unreadable(&trouble))?;
-            Ok(key.get(1..).unwrap_or_default().to_vec())
-        })
+        let entries = Merged::between(&self.tree, &self.pending, &from, &to);
+        self.without_space(entries).map(|entry| Ok(entry?.0))
     }
 
     fn records<R: Record>(
@@ -275,11 +272,20 @@ impl Storage {
         space: Space,
         entries: Merged,
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, R), StorageError>> + use<R> {
+        self.without_space(entries).map(move |entry| {
+            let (key, value) = entry?;
+            Ok((key, decode(space, &value)?))
+        })
+    }
+
+    fn without_space(
+        &self,
+        entries: Merged,
+    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, sled::IVec), StorageError>> + use<> {
         let committer = Arc::clone(&self.committer);
         entries.map(move |entry| {
             let (key, value) = entry.map_err(|trouble| committer.unreadable(&trouble))?;
-            let key = key.get(1..).unwrap_or_default().to_vec();
-            Ok((key, decode(space, &value)?))
+            Ok((key.get(1..).unwrap_or_default().to_vec(), value))
         })
     }
 

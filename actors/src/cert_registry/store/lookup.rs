@@ -92,7 +92,6 @@ impl Store {
         let step = step.filter(|step| step.is_valid(at.as_secs()));
         let cert = step.map(|step| {
             Ok(LiveCert {
-                session,
                 sequence: step.sequence,
                 der: self.cert(step.sequence)?,
             })
