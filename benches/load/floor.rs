@@ -6,8 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use antiphon_protocol::{IdCsr, KeyAlgorithm, KeyPackage};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::bare::{BareKey, Disk, Hasher};
+use super::client::Request;
 use super::measure::{self, Load, Script};
 use super::process::{Watch, cpu_seconds_here};
 use super::static_server::Static;
@@ -19,8 +23,9 @@ pub enum Floor {
     Static(Static),
     /// 600 bytes of one file made durable, on the disk of this folder.
     Fdatasync(PathBuf),
-    /// This CSR parsed and verified, and one signature of P-256 made, on one core.
-    VerifyAndSign(Vec<u8>),
+    /// This CSR parsed and verified, and one signature of P-256 made, on one core; and the same by a handler that
+    /// does nothing else.
+    VerifyAndSign(Vec<u8>, Static),
     /// The same after a password was hashed, with Argon2id as a node does.
     HashAndSign(Vec<u8>),
     /// These KeyPackages parsed and validated by openmls, on one core.
@@ -37,6 +42,9 @@ pub struct Reading {
     pub cpu_micros: Option<f64>,
     /// Of the disk: how many there are a second where the file does not grow.
     pub in_place: Option<f64>,
+    /// Of what is calculated: how many there are in a second of a server's own processor time that is asked for
+    /// them over HTTP.
+    pub behind_http: Option<f64>,
     /// What a server did not answer well: it is no floor then.
     pub errors: u64,
 }
@@ -46,7 +54,7 @@ impl Floor {
         match self {
             Self::Static(_) => "static handler",
             Self::Fdatasync(_) => "fdatasync",
-            Self::VerifyAndSign(_) => "CSR verified + signature, one core",
+            Self::VerifyAndSign(..) => "CSR verified + signature, one core",
             Self::HashAndSign(_) => "password hash, CSR verified + signature, one core",
             Self::Validate(_) => "openmls validate, one core",
         }
@@ -60,7 +68,12 @@ impl Floor {
     /// Of servers under the same load as the node.
     pub fn measure(&self, load: Load) -> Reading {
         match self {
-            Self::Static(server) => answers(server, load),
+            Self::Static(server) => {
+                let server_cert = |request: &mut Request| {
+                    request.get(format_args!("/p2core/key/server"), None);
+                };
+                answers(server, load, server_cert)
+            }
             Self::Fdatasync(folder) => {
                 let (growing, in_place) = fdatasync(folder);
                 Reading {
@@ -68,16 +81,31 @@ impl Floor {
                     ..alone(growing)
                 }
             }
-            Self::VerifyAndSign(csr) => alone(verify_and_sign(csr, || ())),
+            Self::VerifyAndSign(csr, server) => {
+                let body = json!({ "csr": STANDARD.encode(csr) }).to_string();
+                let renewal = move |request: &mut Request| {
+                    request.post("/p2core/session/idcert", None, body.as_bytes());
+                };
+                let over_http = answers(server, load, renewal);
+                Reading {
+                    behind_http: over_http.cpu_micros.map(|micros| 1e6 / micros),
+                    errors: over_http.errors,
+                    ..alone(verify_and_sign(csr, || ()))
+                }
+            }
             Self::HashAndSign(csr) => alone(hash_and_sign(csr)),
             Self::Validate(packages) => alone(validate(packages)),
         }
     }
 }
 
-fn answers(server: &Static, load: Load) -> Reading {
-    let script: Script = Arc::new(|_, _, request| {
-        request.get(format_args!("/p2core/key/server"), None);
+fn answers(
+    server: &Static,
+    load: Load,
+    ask: impl Fn(&mut Request) + Send + Sync + 'static,
+) -> Reading {
+    let script: Script = Arc::new(move |_, _, request| {
+        ask(request);
         Some(measure::good)
     });
     let watch = Watch::start(server.id());
@@ -89,6 +117,7 @@ fn answers(server: &Static, load: Load) -> Reading {
         p99: Some(measured.millis(0.99)),
         cpu_micros: cpu_seconds.map(|seconds| seconds * 1e6 / measured.good()),
         in_place: None,
+        behind_http: None,
         errors: measured.errors,
     }
 }
@@ -100,6 +129,7 @@ fn alone(per_second: f64) -> Reading {
         p99: None,
         cpu_micros: None,
         in_place: None,
+        behind_http: None,
         errors: 0,
     }
 }

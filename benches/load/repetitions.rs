@@ -14,6 +14,9 @@ use super::scenarios::Scenario;
 use super::static_server::Static;
 use super::target::Target;
 
+/// About how long the answer with a certificate is, in bytes.
+const ANSWER: usize = 800;
+
 /// How it is measured, and what of it stands in the row.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -103,7 +106,10 @@ fn floor(target: &mut Target, scenario: Scenario) -> Outcome<Floor> {
         }
         Scenario::Claim => Floor::Fdatasync(target.folder().to_owned()),
         Scenario::Trust => Floor::HashAndSign(target.people()?.csr()),
-        Scenario::Rotate => Floor::VerifyAndSign(target.people()?.csr()),
+        Scenario::Rotate => {
+            let csr = target.people()?.csr();
+            Floor::VerifyAndSign(csr, Static::start(&[b'-'; ANSWER], target.folder())?)
+        }
         Scenario::Publish => Floor::Validate(target.people()?.samples()),
     })
 }
@@ -174,6 +180,7 @@ fn row(target: &Target, scenario: Scenario, settings: Settings, floor: &Floor, a
         floor_p99: median(&|one| one.floor.p99),
         floor_cpu_micros: median(&|one| one.floor.cpu_micros),
         floor_in_place: median(&|one| one.floor.in_place),
+        floor_behind_http: median(&|one| one.floor.behind_http),
         is_per_core,
         ratio: ratio.median,
         ratio_range: ratio.range,
@@ -195,6 +202,7 @@ pub fn test() {
             p99: None,
             cpu_micros: None,
             in_place: None,
+            behind_http: None,
             errors: 0,
         },
         usage: Some(Usage {

@@ -48,6 +48,8 @@ pub struct Row {
     pub floor_cpu_micros: Option<f64>,
     /// Of the disk: how many a second in a file that does not grow.
     pub floor_in_place: Option<f64>,
+    /// Of what is calculated: how many in a second of the processor time of a handler that does nothing else.
+    pub floor_behind_http: Option<f64>,
     /// Whether the ratio is that of one core's time rather than that of a second.
     pub is_per_core: bool,
     /// Median over the repetitions of requests (or packages) for each of the floor's, and the least
@@ -134,6 +136,9 @@ pub fn line(row: &Row) -> String {
     }
     if let Some(in_place) = row.floor_in_place {
         let _ = write!(text, ", {in_place:.0}/s in a file that does not grow");
+    }
+    if let Some(behind_http) = row.floor_behind_http {
+        let _ = write!(text, ", {behind_http:.0}/s by a handler");
     }
     if let Some(ratio) = row.p99_ratio {
         let _ = write!(text, ", p99 {ratio:.2}x");
