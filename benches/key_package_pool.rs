@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use antiphon_actors::cert_registry::{OpenSession, SessionRef};
 use antiphon_actors::clock::{SharedClock, SystemClock};
-use antiphon_actors::key_package_pool::{Claim, KeyPackagePool, Publish, Settings};
+use antiphon_actors::key_package_pool::{Claim, Count, KeyPackagePool, Publish, Settings};
 use antiphon_actors::storage::WriteSet;
 use antiphon_protocol::{ActorCert, ClientKey, KeyAlgorithm, KeyPackage, KeyPackageUse, Snowflake};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -30,6 +30,9 @@ use support::asker::{Asker, start_elsewhere};
 use support::floors;
 use support::issuer::{Issuer, csr};
 use support::owners::Log;
+
+/// How many packages are counted at once, and more.
+const MANY: usize = 1_000;
 
 struct Client {
     key: ClientKey,
@@ -147,6 +150,17 @@ fn pool(criterion: &mut Criterion) {
             |publish| async { pool.send(publish).await.unwrap().unwrap() },
             BatchSize::PerIteration,
         );
+    });
+    let there = asker.block_on(async {
+        pool.send(publish(MANY)).await.unwrap().unwrap();
+        pool.send(Count { session }).await.unwrap().unwrap()
+    });
+    let there: u64 = there.one_time.values().sum();
+    assert!(there >= MANY as u64, "{there}");
+    group.bench_function("count many", |bencher| {
+        bencher
+            .to_async(&asker)
+            .iter(async || pool.send(Count { session }).await.unwrap().unwrap());
     });
     let claim = || Claim {
         asker: claimer,

@@ -101,7 +101,7 @@ impl KeyPackagePool {
     ) -> Result<Left, StorageError> {
         self.pools.expire(session, now);
         if let Some(left) = self.pools.left(session) {
-            return Ok(left);
+            return Ok(left.clone());
         }
         let space = Space::OneTimePackages;
         self.store.prune(space, session, rack, now, writes)
@@ -136,7 +136,9 @@ impl Handler<Count> for KeyPackagePool {
         let Count { session } = message;
         self.with_cert(session, move |pool, cert| {
             let now = pool.clock.now();
-            let stock = pool.store.stock(session, cert, now)?;
+            let left = pool.pools.left(session);
+            let left = left.filter(|left| left.is_valid(now));
+            let stock = pool.store.stock(session, cert, left, now)?;
             Ok((WriteSet::new(), stock))
         })
     }

@@ -2,7 +2,8 @@
 //! how much is left in them. It is in memory only, and may be forgotten at any time; whoever needs it
 //! looks again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 use antiphon_protocol::{CipherSuite, Timestamp};
 
@@ -22,25 +23,54 @@ struct Pool {
     left: Option<Left>,
 }
 
-/// The one-time packages of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The one-time packages of a session that have not expired.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Left {
-    /// How many there are that have not expired.
-    pub(super) count: u64,
+    /// How many there are, by the number of their suite.
+    counts: BTreeMap<u16, u64>,
+    /// From this second on all of them are valid.
+    from: u64,
     /// The first of them to expire does so after this second.
-    pub(super) until: Timestamp,
+    until: u64,
 }
 
 impl Left {
     /// None at all.
     pub(super) const NOTHING: Self = Self {
-        count: 0,
-        until: Timestamp::from_secs(u64::MAX),
+        counts: BTreeMap::new(),
+        from: 0,
+        until: u64::MAX,
     };
 
-    pub(super) fn add(&mut self, not_after: Timestamp) {
-        self.count += 1;
-        self.until = self.until.min(not_after);
+    /// Adds a package that may be given out at the seconds in `valid`.
+    pub(super) fn add(&mut self, suite: u16, valid: RangeInclusive<u64>) {
+        *self.counts.entry(suite).or_default() += 1;
+        self.from = self.from.max(*valid.start());
+        self.until = self.until.min(*valid.end());
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// How many of a suite there are.
+    pub(super) fn of_suite(&self, suite: CipherSuite) -> u64 {
+        self.counts
+            .get(&suite.number())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether all of them may be given out now.
+    pub(super) fn is_valid(&self, now: Timestamp) -> bool {
+        (self.from..=self.until).contains(&now.as_secs())
+    }
+
+    fn take(&mut self, suite: CipherSuite) {
+        if let Some(count) = self.counts.get_mut(&suite.number()) {
+            *count = count.saturating_sub(1);
+        }
     }
 }
 
@@ -56,13 +86,13 @@ impl Pools {
     /// that is set back does not bring it back.
     pub(super) fn expire(&mut self, session: SessionRef, now: Timestamp) {
         if let Some(pool) = self.0.get_mut(&session) {
-            pool.left = pool.left.filter(|left| now <= left.until);
+            pool.left.take_if(|left| left.until < now.as_secs());
         }
     }
 
     /// What is left, if that is known.
-    pub(super) fn left(&self, session: SessionRef) -> Option<Left> {
-        self.0.get(&session)?.left
+    pub(super) fn left(&self, session: SessionRef) -> Option<&Left> {
+        self.0.get(&session)?.left.as_ref()
     }
 
     /// Takes note of what is left. As all that is noted, only once it is certain to happen.
@@ -83,7 +113,7 @@ impl Pools {
         let pool = self.pool(session);
         pool.fronts.insert(suite, front);
         if let Some(left) = &mut pool.left {
-            left.count = left.count.saturating_sub(1);
+            left.take(suite);
         }
     }
 

@@ -44,9 +44,11 @@ impl Handler<Publish> for KeyPackagePool {
             }
             let most = pool.settings.per_client;
             for package in added.values() {
-                left.add(package.lifetime().not_after);
+                let (suite, lifetime) = (package.cipher_suite(), package.lifetime());
+                let valid = lifetime.not_before.as_secs()..=lifetime.not_after.as_secs();
+                left.add(suite.number(), valid);
             }
-            if !added.is_empty() && left.count > most {
+            if !added.is_empty() && left.count() > most {
                 return Err(PoolError::Full(most));
             }
             rack.put(session, &mut writes)?;

@@ -86,7 +86,7 @@ impl Store {
                 if package.has_expired(now) {
                     writes.remove(space, &key);
                 } else {
-                    left.add(Timestamp::from_secs(package.not_after));
+                    left.add(*suite, package.valid());
                 }
             }
         }
@@ -100,18 +100,21 @@ impl Store {
         writes: &mut WriteSet,
     ) -> Result<(), StorageError> {
         for space in [Space::OneTimePackages, Space::LastResortPackages] {
-            for found in self.storage.scan::<Package>(space, &session.key()) {
+            // Also those that cannot be read.
+            for found in self.storage.scan_bytes(space, &session.key()) {
                 writes.remove(space, &found?.0);
             }
         }
         Ok(())
     }
 
-    /// What a session could have given out for it, if `cert` is in force for it.
+    /// What a session could have given out for it, if `cert` is in force for it; `left` are its one-time
+    /// packages, if they are known and all valid.
     pub(super) fn stock(
         &self,
         session: SessionRef,
         cert: Option<u64>,
+        left: Option<&Left>,
         now: Timestamp,
     ) -> Result<Stock, StorageError> {
         let rack = self.rack(session)?;
@@ -127,17 +130,32 @@ impl Store {
             if !rack.has_suite(suite) {
                 continue;
             }
-            let mut available = 0;
-            let pool = Place::new(session, suite, None).key();
-            for found in self.storage.scan::<Package>(Space::OneTimePackages, &pool) {
-                available += u64::from(is_in_force && found?.1.is_valid(now));
-            }
+            let available = match left {
+                _ if !is_in_force => 0,
+                Some(left) => left.of_suite(suite),
+                None => self.available(session, suite, now)?,
+            };
             stock.one_time.insert(suite, available);
             if is_in_force && self.last_resort(session, &[suite], now)?.is_some() {
                 stock.last_resort.insert(suite);
             }
         }
         Ok(stock)
+    }
+
+    /// How many one-time packages of a suite could be given out.
+    fn available(
+        &self,
+        session: SessionRef,
+        suite: CipherSuite,
+        now: Timestamp,
+    ) -> Result<u64, StorageError> {
+        let pool = Place::new(session, suite, None).key();
+        let mut available = 0;
+        for found in self.storage.scan::<Package>(Space::OneTimePackages, &pool) {
+            available += u64::from(found?.1.is_valid(now));
+        }
+        Ok(available)
     }
 
     /// Takes the oldest valid one-time package of any of `suites`; those before it that have

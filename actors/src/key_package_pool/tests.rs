@@ -170,27 +170,28 @@ async fn packages_for_another_certificate_than_the_current_one_are_not_published
 fn those_who_were_only_looked_at_take_nobodys_place() {
     let mut pools = Pools::default();
     let session = |number| SessionRef::from_numbers(number, number);
-    let left = |count| Left {
-        count,
-        ..Left::NOTHING
+    let left = |until| {
+        let mut left = Left::NOTHING;
+        left.add(1, START..=until);
+        left
     };
     let half = MANY as u64 / 2;
     for number in 0..2 * half {
         pools.note_seen(session(number), left(1));
     }
-    assert_eq!(pools.left(session(half - 1)), Some(left(1)));
+    assert_eq!(pools.left(session(half - 1)), Some(&left(1)));
     assert_eq!(pools.left(session(half)), None);
     pools.note_seen(session(0), left(2));
-    assert_eq!(pools.left(session(0)), Some(left(2)));
+    assert_eq!(pools.left(session(0)), Some(&left(2)));
     for number in half..2 * half {
         pools.note_left(session(number), left(3));
     }
-    assert_eq!(pools.left(session(0)), Some(left(2)));
-    assert_eq!(pools.left(session(2 * half - 1)), Some(left(3)));
+    assert_eq!(pools.left(session(0)), Some(&left(2)));
+    assert_eq!(pools.left(session(2 * half - 1)), Some(&left(3)));
     // Then all are forgotten.
     pools.note_left(session(2 * half), left(4));
     assert_eq!(pools.left(session(0)), None);
-    assert_eq!(pools.left(session(2 * half)), Some(left(4)));
+    assert_eq!(pools.left(session(2 * half)), Some(&left(4)));
 }
 
 /// Also of more sessions than one sweep looks at, and of those that it knows already.
@@ -223,6 +224,9 @@ async fn packages_that_cannot_be_given_out_any_more_go_and_no_others() {
             writes.put(place.space(), &place.key(), &package).unwrap();
         }
     }
+    // Of those that go with their certificate, one cannot be read.
+    let unreadable = Place::new(certs[6], suite, Some(1)).key();
+    writes.put_bytes(Space::OneTimePackages, &unreadable, Vec::new());
     // Before them all there is one that cannot be read.
     let unreadable = SessionRef::from_numbers(0, 0);
     writes.put_bytes(Space::Racks, &unreadable.key(), Vec::new());

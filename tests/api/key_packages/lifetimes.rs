@@ -37,8 +37,10 @@ async fn a_package_that_is_not_valid_yet_keeps_its_place() {
         .publish(&[&[young.clone()], &others[..]].concat())
         .await;
     scene.clock.set(now.minus_secs(101));
+    assert_eq!(scene.available().await, json!({ "1": 2 }));
     assert_eq!(scene.claim().await, others[..1]);
     scene.clock.set(now.minus_secs(100));
+    assert_eq!(scene.available().await, json!({ "1": 2 }));
     assert_eq!(scene.claim().await, [young]);
     assert_eq!(scene.claim().await, others[1..]);
 }

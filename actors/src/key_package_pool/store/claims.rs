@@ -81,7 +81,7 @@ impl Store {
 
     fn forget_claim(&self, key: &[u8], writes: &mut WriteSet) -> Result<(), StorageError> {
         writes.remove(Space::Claims, key);
-        for found in self.storage.scan::<Package>(Space::ClaimedPackages, key) {
+        for found in self.storage.scan_bytes(Space::ClaimedPackages, key) {
             writes.remove(Space::ClaimedPackages, &found?.0);
         }
         Ok(())

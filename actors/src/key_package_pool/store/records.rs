@@ -1,6 +1,7 @@
 //! The records of a session's packages, and their keys.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use antiphon_protocol::{CipherSuite, KeyPackage, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -126,10 +127,17 @@ impl Package {
         }
     }
 
-    /// Whether it may be given out. Versions before took longer ones.
+    /// The seconds at which it may be given out: none for those that are too long, which versions before took.
+    pub(in crate::key_package_pool) fn valid(&self) -> RangeInclusive<u64> {
+        if self.bytes.len() > KeyPackage::LONGEST {
+            return u64::MAX..=self.not_after;
+        }
+        self.not_before..=self.not_after
+    }
+
+    /// Whether it may be given out.
     pub(super) fn is_valid(&self, now: Timestamp) -> bool {
-        self.bytes.len() <= KeyPackage::LONGEST
-            && (self.not_before..=self.not_after).contains(&now.as_secs())
+        self.valid().contains(&now.as_secs())
     }
 
     pub(super) fn has_expired(&self, now: Timestamp) -> bool {
