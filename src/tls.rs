@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use antiphon_protocol::Timestamp;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 use crate::config::{Origin, TlsFiles};
 
@@ -84,4 +87,14 @@ pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
             files: Box::new(files.clone()),
             error,
         })
+}
+
+/// When the certificate ended, if it has: TLS takes it, and whoever connects does not. Of one that cannot be read
+/// nothing is said.
+pub fn ended(files: &TlsFiles, now: Timestamp) -> Option<Timestamp> {
+    let leaf = CertificateDer::from_pem_file(&files.certificate).ok()?;
+    let leaf = Certificate::from_der(&leaf).ok()?;
+    let not_after = leaf.tbs_certificate.validity.not_after;
+    let not_after = Timestamp::from_secs(not_after.to_unix_duration().as_secs());
+    (not_after < now).then_some(not_after)
 }

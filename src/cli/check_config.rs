@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use antiphon_actors::clock::{Clock as _, SystemClock};
 use serde::Serialize;
 
 use super::settings::SettingsArgs;
@@ -23,6 +24,10 @@ pub(super) fn run(settings: &SettingsArgs, json: bool) -> Result<ExitCode, CliEr
     // What a start would refuse before it looks at any data.
     if let Some(files) = &config.listen.tls {
         tls::server_config(files).map_err(NodeError::from)?;
+        if let Some(ended) = tls::ended(files, SystemClock.now()) {
+            let path = files.certificate.display();
+            output::warning(format!("{path} has ended at {}", ended.to_utc()));
+        }
     }
     let shown: Vec<_> = config
         .effective()

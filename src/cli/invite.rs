@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use antiphon_actors::accounts::RegistrationMode;
 use clap::Subcommand;
 
 use super::{CliError, output};
@@ -37,6 +38,13 @@ pub(super) fn run(command: InviteCommand, data_dir: &Path) -> Result<ExitCode, C
                 output::json(&code)?;
             } else {
                 output::line(format!("{} (shown this once)", code.invite))?;
+                if code.registration != RegistrationMode::Invite.to_string() {
+                    output::line(format!(
+                        "registration.mode is {:?}: it is of use where that is {:?}",
+                        code.registration,
+                        RegistrationMode::Invite.to_string()
+                    ))?;
+                }
             }
         }
         InviteCommand::List { json } => {

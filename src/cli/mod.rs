@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use antiphon_actors::backup::RestoreError;
+use antiphon_actors::key_manager::StartError;
 use antiphon_actors::storage::{DataDirError, OpenError, StorageError};
 use clap::{Parser, Subcommand};
 use rustix::fs::Mode;
@@ -155,6 +156,24 @@ enum CliError {
     Served(std::io::Error),
 }
 
+impl CliError {
+    /// Whether it is the configuration or the command line that is wrong, so that another try is as well.
+    fn is_misconfigured(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::DemoSettings
+                | Self::DataDir(DataDirError::OtherDomain { .. })
+                | Self::Restore(RestoreError::OtherDomain { .. })
+                | Self::Node(
+                    NodeError::Tls(_)
+                        | NodeError::DataDir(DataDirError::OtherDomain { .. })
+                        | NodeError::Identity(StartError::OtherDomain(_))
+                )
+        )
+    }
+}
+
 /// Runs the program: 0 for success, 1 for failure, 2 for a configuration or a command line that is
 /// wrong.
 pub fn main() -> ExitCode {
@@ -167,11 +186,10 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             output::error_line(&error);
-            match error {
-                CliError::Config(_)
-                | CliError::DemoSettings
-                | CliError::Node(NodeError::Tls(_)) => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
+            if error.is_misconfigured() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
             }
         }
     }

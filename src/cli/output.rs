@@ -21,6 +21,11 @@ pub(super) fn error_line(error: &CliError) {
     let _ = writeln!(std::io::stderr(), "antiphon: {error}");
 }
 
+/// What is no failure and may become one, on standard error.
+pub(super) fn warning(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "antiphon: warning: {text}");
+}
+
 /// A panic, on standard error.
 pub(super) fn panic_line(panic: &std::panic::PanicHookInfo<'_>) {
     let text = panic.to_string().replace('\n', " ");

@@ -49,17 +49,17 @@ fn banner(config: &Config, node: &Node) -> Result<(), CliError> {
         None => "http",
     };
     let fingerprint = node.cert.public_key().fingerprint();
-    let (mode, next) = match config.registration {
-        RegistrationMode::Closed => ("closed", Some("antiphon user add NAME")),
-        RegistrationMode::Invite => ("invite", Some("antiphon invite add")),
-        RegistrationMode::Open => ("open", None),
+    let next = match config.registration {
+        RegistrationMode::Closed => Some("antiphon user add NAME"),
+        RegistrationMode::Invite => Some("antiphon invite add"),
+        RegistrationMode::Open => None,
     };
     let mut rows = vec![
         ("domain", config.domain.to_string()),
         ("address", format!("{scheme}://{}", node.address)),
         ("data", config.data_dir.display().to_string()),
         ("key", fingerprint.unwrap_or_else(|error| error.to_string())),
-        ("registration", mode.to_owned()),
+        ("registration", config.registration.to_string()),
     ];
     rows.extend(next.map(|next| ("people", next.to_owned())));
     output::line(concat!(

@@ -45,12 +45,7 @@ impl Word for RegistrationMode {
     const ALL: &'static [Self] = &[Self::Closed, Self::Invite, Self::Open];
 
     fn word(self) -> String {
-        match self {
-            Self::Closed => "closed",
-            Self::Invite => "invite",
-            Self::Open => "open",
-        }
-        .to_owned()
+        self.to_string()
     }
 }
 

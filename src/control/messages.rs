@@ -169,4 +169,6 @@ pub struct Invite {
 pub struct InviteCode {
     /// To be given to one person.
     pub invite: String,
+    /// The `registration.mode` of the node: it is good for something where that is `invite`.
+    pub registration: String,
 }

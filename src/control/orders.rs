@@ -134,8 +134,11 @@ pub(super) async fn carry_out(
             json(accounts.send(order).await??)
         }
         Request::InviteAdd => {
-            let invite = accounts.send(CreateInvite).await??.code.to_wire();
-            json(InviteCode { invite })
+            let invite = accounts.send(CreateInvite).await??;
+            json(InviteCode {
+                invite: invite.code.to_wire(),
+                registration: invite.registration.to_string(),
+            })
         }
         Request::InviteList => {
             let invites = accounts.send(ListInvites).await??;

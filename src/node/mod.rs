@@ -52,8 +52,12 @@ impl Node {
     /// Starts a node; it answers once this returns. To be called within an actix system.
     pub async fn start(config: &Config, clock: SharedClock) -> Result<Self, NodeError> {
         // What needs no data comes first: a mistake here must leave nothing behind.
-        let tls = config.listen.tls.as_ref();
-        let tls = tls.map(tls::server_config).transpose()?;
+        let files = config.listen.tls.as_ref();
+        let tls = files.map(tls::server_config).transpose()?;
+        if let Some(ended) = files.and_then(|files| tls::ended(files, clock.now())) {
+            let ended = ended.to_utc();
+            tracing::warn!(ended, "the TLS certificate has ended: nobody will connect");
+        }
         let bound =
             http::bind(config.listen.address).and_then(|socket| Ok((socket.local_addr()?, socket)));
         let (address, socket) = bound.map_err(listening_on(config.listen.address))?;

@@ -144,7 +144,7 @@ async fn a_backup_is_refused_where_it_should_be() {
     );
     assert!(one_line(&wrong, 1).contains("is the passphrase right?"));
     let other = into(&["restore", "full", "--without-key", "--domain", "b.example"]);
-    assert!(from.fails(&other, 1).contains("set domain = \"a.example\""));
+    assert!(from.fails(&other, 2).contains("set domain = \"a.example\""));
     assert!(
         !from.path("other").exists(),
         "a refusal leaves nothing behind"

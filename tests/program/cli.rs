@@ -112,9 +112,16 @@ async fn keys_are_shown_and_rotated_and_sessions_ended() {
 
     let invite = shown(&["invite", "add", "--json"]);
     assert_eq!(invite["invite"].as_str().unwrap().len(), 43);
+    assert_eq!(invite["registration"], "open");
+    let told = place.ok(&["invite", "add"]);
+    assert!(told.contains("registration.mode is \"open\""), "{told}");
     let invites = shown(&["invite", "list", "--json"]);
+    let invites = invites.as_array().unwrap();
+    assert_eq!(invites.len(), 2);
+    for invite in invites {
+        place.ok(&["invite", "revoke", invite["id"].as_str().unwrap()]);
+    }
     let id = invites[0]["id"].as_str().unwrap();
-    place.ok(&["invite", "revoke", id]);
     assert_eq!(shown(&["invite", "list", "--json"]), json!([]));
     assert!(
         place

@@ -60,7 +60,7 @@ fn a_node_has_as_many_open_files_as_it_may() {
 fn another_domain_is_refused() {
     let place = Place::new();
     place.start().kill();
-    let line = place.fails(&["--domain", "b.example", "--listen", "127.0.0.1:0"], 1);
+    let line = place.fails(&["--domain", "b.example", "--listen", "127.0.0.1:0"], 2);
     assert!(line.contains("belongs to the domain a.example"), "{line}");
 }
 

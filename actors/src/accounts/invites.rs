@@ -15,8 +15,9 @@ impl Handler<CreateInvite> for Accounts {
 
     fn handle(&mut self, _: CreateInvite, _: &mut Context<Self>) -> Self::Result {
         let code = Token::random(&mut OsRng);
+        let registration = self.settings.registration;
         match Store::put_invite(code.hash(), self.clock.now()) {
-            Ok(writes) => self.commit(writes, InviteCode { code }),
+            Ok(writes) => self.commit(writes, InviteCode { code, registration }),
             Err(error) => refuse(error),
         }
     }

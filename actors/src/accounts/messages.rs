@@ -6,7 +6,7 @@ use antiphon_protocol::{
     TokenHash, UserId, VerifiedCsr,
 };
 
-use super::{AccountsError, NewPassword, Password, PasswordLength};
+use super::{AccountsError, NewPassword, Password, PasswordLength, RegistrationMode};
 use crate::cert_registry::SessionRef;
 
 /// A user.
@@ -49,6 +49,8 @@ pub struct Opened {
 pub struct InviteCode {
     /// The code.
     pub code: Token,
+    /// Who may register; elsewhere than in one mode it is of no use.
+    pub registration: RegistrationMode,
 }
 
 /// An invite as the node knows it.

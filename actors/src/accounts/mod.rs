@@ -18,6 +18,8 @@ mod store;
 mod users;
 mod verify;
 
+use std::fmt::{self, Display, Formatter};
+
 use actix::{Actor, Addr, Context, ResponseActFuture};
 use antiphon_protocol::{Domain, SessionId, Snowflake, Timestamp};
 
@@ -51,6 +53,16 @@ pub enum RegistrationMode {
     Invite,
     /// Everybody.
     Open,
+}
+
+impl Display for RegistrationMode {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Closed => "closed",
+            Self::Invite => "invite",
+            Self::Open => "open",
+        })
+    }
 }
 
 /// What the operator chooses about accounts.
