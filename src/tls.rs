@@ -52,49 +52,62 @@ fn in_words(error: &pem::Error, expected: &str) -> String {
     }
 }
 
-/// Reads certificate and key.
-pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
-    let [of_certificate, of_key] = &files.origins;
-    let unreadable = |origin: &Origin, key, path: &Path, expected| {
-        let (origin, path) = (origin.clone(), path.to_owned());
-        move |error| TlsError::Pem {
-            origin,
-            key,
-            path,
-            expected,
-            error,
-        }
-    };
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(unreadable(
-            of_certificate,
-            "listen.tls_certificate",
-            &files.certificate,
-            "certificates",
-        ))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(
-        of_key,
-        "listen.tls_key",
-        &files.key,
-        "a private key",
-    ))?;
-    // One provider, named: with two in the tree there is no default.
-    ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| TlsError::Refused {
-            files: Box::new(files.clone()),
-            error,
-        })
+/// What the network door shows, and proves that it may.
+pub struct Tls {
+    /// For whoever accepts connections.
+    pub config: ServerConfig,
+    /// The last second of the certificate; none where it cannot be read, of which nothing is said.
+    not_after: Option<Timestamp>,
 }
 
-/// When the certificate ended, if it has: TLS takes it, and whoever connects does not. Of one that cannot be read
-/// nothing is said.
-pub fn ended(files: &TlsFiles, now: Timestamp) -> Option<Timestamp> {
-    let leaf = CertificateDer::from_pem_file(&files.certificate).ok()?;
-    let leaf = Certificate::from_der(&leaf).ok()?;
-    let not_after = leaf.tbs_certificate.validity.not_after;
-    let not_after = Timestamp::from_secs(not_after.to_unix_duration().as_secs());
-    (not_after < now).then_some(not_after)
+impl Tls {
+    /// Reads certificate and key.
+    pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let [of_certificate, of_key] = &files.origins;
+        let unreadable = |origin: &Origin, key, path: &Path, expected| {
+            let (origin, path) = (origin.clone(), path.to_owned());
+            move |error| TlsError::Pem {
+                origin,
+                key,
+                path,
+                expected,
+                error,
+            }
+        };
+        let chain = CertificateDer::pem_file_iter(&files.certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(unreadable(
+                of_certificate,
+                "listen.tls_certificate",
+                &files.certificate,
+                "certificates",
+            ))?;
+        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(
+            of_key,
+            "listen.tls_key",
+            &files.key,
+            "a private key",
+        ))?;
+        let not_after = chain.first().and_then(not_after);
+        // One provider, named: with two in the tree there is no default.
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| TlsError::Refused {
+                files: Box::new(files.clone()),
+                error,
+            })?;
+        Ok(Self { config, not_after })
+    }
+
+    /// When the certificate ended, if it has: TLS takes it, and whoever connects does not.
+    pub fn ended(&self, now: Timestamp) -> Option<Timestamp> {
+        self.not_after.filter(|not_after| *not_after < now)
+    }
+}
+
+fn not_after(cert: &CertificateDer<'_>) -> Option<Timestamp> {
+    let cert = Certificate::from_der(cert).ok()?;
+    let not_after = cert.tbs_certificate.validity.not_after;
+    Some(Timestamp::from_secs(not_after.to_unix_duration().as_secs()))
 }

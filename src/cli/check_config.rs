@@ -9,7 +9,7 @@ use super::settings::SettingsArgs;
 use super::{CliError, output};
 use crate::config::Config;
 use crate::node::NodeError;
-use crate::tls;
+use crate::tls::Tls;
 
 #[derive(Serialize)]
 struct Setting {
@@ -23,8 +23,8 @@ pub(super) fn run(settings: &SettingsArgs, json: bool) -> Result<ExitCode, CliEr
     let config = Config::from_sources(&sources)?;
     // What a start would refuse before it looks at any data.
     if let Some(files) = &config.listen.tls {
-        tls::server_config(files).map_err(NodeError::from)?;
-        if let Some(ended) = tls::ended(files, SystemClock.now()) {
+        let tls = Tls::read(files).map_err(NodeError::from)?;
+        if let Some(ended) = tls.ended(SystemClock.now()) {
             let path = files.certificate.display();
             output::warning(format!("{path} has ended at {}", ended.to_utc()));
         }

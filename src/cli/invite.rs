@@ -38,11 +38,10 @@ pub(super) fn run(command: InviteCommand, data_dir: &Path) -> Result<ExitCode, C
                 output::json(&code)?;
             } else {
                 output::line(format!("{} (shown this once)", code.invite))?;
-                if code.registration != RegistrationMode::Invite.to_string() {
+                let (is, needed) = (code.registration, RegistrationMode::Invite.to_string());
+                if is != needed {
                     output::line(format!(
-                        "registration.mode is {:?}: it is of use where that is {:?}",
-                        code.registration,
-                        RegistrationMode::Invite.to_string()
+                        "registration.mode is {is:?}: it is of use where that is {needed:?}"
                     ))?;
                 }
             }

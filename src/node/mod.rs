@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::control;
 use crate::http::{self, Bodies, Doors};
 use crate::store;
-use crate::tls;
+use crate::tls::Tls;
 
 pub use error::NodeError;
 use owners::Owners;
@@ -52,9 +52,8 @@ impl Node {
     /// Starts a node; it answers once this returns. To be called within an actix system.
     pub async fn start(config: &Config, clock: SharedClock) -> Result<Self, NodeError> {
         // What needs no data comes first: a mistake here must leave nothing behind.
-        let files = config.listen.tls.as_ref();
-        let tls = files.map(tls::server_config).transpose()?;
-        if let Some(ended) = files.and_then(|files| tls::ended(files, clock.now())) {
+        let tls = config.listen.tls.as_ref().map(Tls::read).transpose()?;
+        if let Some(ended) = tls.as_ref().and_then(|tls| tls.ended(clock.now())) {
             let ended = ended.to_utc();
             tracing::warn!(ended, "the TLS certificate has ended: nobody will connect");
         }
@@ -93,7 +92,8 @@ impl Node {
             bodies: Bodies::new(config.body_bytes),
         };
         let control = operators.open(doors.clone());
-        let server = http::server(listener, tls, doors.clone()).map_err(listening_on(address))?;
+        let server = http::server(listener, tls.map(|tls| tls.config), doors.clone())
+            .map_err(listening_on(address))?;
         Ok(Self {
             address,
             cert,
